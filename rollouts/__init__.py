@@ -1,0 +1,3 @@
+"""Moves releases: a progressive-delivery controller for Kubernetes."""
+
+__version__ = "0.1.0"
