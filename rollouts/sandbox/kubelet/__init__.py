@@ -1,0 +1,1 @@
+"""The sandbox's kubelet: takes pods through their life, as their scripts say."""
