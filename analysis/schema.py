@@ -2,9 +2,9 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer, model_validator
 from pydantic.alias_generators import to_camel
 
 Obj: TypeAlias = dict[str, Any]
@@ -17,6 +17,14 @@ class Model(BaseModel):
     """Frozen, camelCase on the wire, and keeping the fields that it does not know."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="allow")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, data: Any) -> Any:
+        """Kubernetes reads `field: null` as no field at all."""
+        if isinstance(data, dict) and None in data.values():
+            return {key: value for key, value in data.items() if value is not None}
+        return data
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -73,3 +81,7 @@ def parse_time(text: str) -> datetime:
 def format_time(moment: datetime) -> str:
     """A moment as Kubernetes writes it: RFC 3339, UTC, whole seconds."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+Time: TypeAlias = Annotated[AwareDatetime, PlainSerializer(format_time, return_type=str, when_used="json")]
+"""A model's field for a timestamp: aware, and written in whole seconds."""
