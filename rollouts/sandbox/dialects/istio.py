@@ -1,0 +1,171 @@
+"""Pure. Istio's VirtualService and DestinationRule as routes: matches, weights, subsets, mirrors.
+
+The sandbox's gateway stands for the ingress gateway and the mesh at once, so `gateways` and `exportTo` change
+nothing. Fields that do not choose the pod (timeout, retries, corsPolicy, headers) are not acted on. What would choose
+another answer (redirect, rewrite, fault...) is refused by name.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeAlias
+
+from rollouts.kube.refs import Obj, Resource, name_of, namespace_of
+from rollouts.sandbox.routing import Backend, Objects, Request, Rule, VirtualHost, full_name, service_key
+
+VIRTUAL_SERVICE = Resource("networking.istio.io", "v1alpha3", "virtualservices", "VirtualService")
+DESTINATION_RULE = Resource("networking.istio.io", "v1alpha3", "destinationrules", "DestinationRule")
+
+_Test: TypeAlias = Callable[[Request], bool]
+_Subsets: TypeAlias = Mapping[tuple[tuple[str, str], str], Mapping[str, str]]
+"""Labels of a subset, by the Service's key and the subset's name."""
+
+_ANSWERS = ("redirect", "directResponse", "rewrite", "fault", "delegate")
+_MATCHES = (
+    "name",
+    "uri",
+    "method",
+    "authority",
+    "headers",
+    "withoutHeaders",
+    "queryParams",
+    "ignoreUriCase",
+    "gateways",
+)
+
+
+class Unsupported(ValueError):
+    """A field that the sandbox's gateway cannot honour; the message is its path and what is possible instead."""
+
+
+class Istio:
+    """The dialect of `networking.istio.io`."""
+
+    resources = (VIRTUAL_SERVICE, DESTINATION_RULE)
+
+    def virtual_hosts(self, objects: Objects) -> Iterable[VirtualHost]:
+        subsets = _subsets(objects.get(DESTINATION_RULE, ()))
+        for obj in sorted(objects.get(VIRTUAL_SERVICE, ()), key=lambda obj: (namespace_of(obj), name_of(obj))):
+            yield _virtual_host(obj, subsets)
+
+
+def _subsets(destination_rules: Iterable[Obj]) -> _Subsets:
+    return {
+        (service_key(rule["spec"]["host"], namespace_of(rule)), subset["name"]): subset.get("labels") or {}
+        for rule in destination_rules
+        for subset in rule["spec"].get("subsets") or ()
+    }
+
+
+def _virtual_host(obj: Obj, subsets: _Subsets) -> VirtualHost:
+    spec, namespace = obj.get("spec") or {}, namespace_of(obj)
+    hosts = tuple(full_name(host, namespace) for host in spec.get("hosts") or ())
+    try:
+        rules = tuple(
+            _rule(f"spec.http[{index}]", route, namespace, subsets)
+            for index, route in enumerate(spec.get("http") or ())
+        )
+    except Unsupported as error:
+        return VirtualHost(hosts, error=f"VirtualService {namespace}/{name_of(obj)}: {error}")
+    return VirtualHost(hosts, rules)
+
+
+def _rule(path: str, route: Obj, namespace: str, subsets: _Subsets) -> Rule:
+    for key in _ANSWERS:
+        if route.get(key):
+            raise Unsupported(f"{path}.{key}: the sandbox's gateway only chooses pods; remove it there")
+    tests = [
+        test
+        for index, match in enumerate(route.get("match") or ())
+        for test in (_match(f"{path}.match[{index}]", match),)
+    ]
+    backends = tuple(
+        _backend(f"{path}.route[{index}].destination", entry["destination"], _weight(entry, route), namespace, subsets)
+        for index, entry in enumerate(route.get("route") or ())
+    )
+    return Rule(
+        backends=backends,
+        matches=(lambda request: any(test(request) for test in tests)) if tests else (lambda request: True),
+        name=route.get("name", ""),
+        mirrors=tuple(_mirrors(path, route, namespace, subsets)),
+    )
+
+
+def _weight(entry: Obj, route: Obj) -> int:
+    """The only destination of a route needs no weight; beside others an absent weight is 0."""
+    return int(entry.get("weight", 100 if len(route["route"]) == 1 else 0))
+
+
+def _backend(path: str, destination: Obj, weight: int, namespace: str, subsets: _Subsets) -> Backend:
+    key = service_key(destination["host"], namespace)
+    subset = destination.get("subset", "")
+    if subset and (key, subset) not in subsets:
+        raise Unsupported(f"{path}.subset: no DestinationRule for host {destination['host']!r} has a subset {subset!r}")
+    return Backend(key, weight, subsets[key, subset] if subset else {})
+
+
+def _mirrors(path: str, route: Obj, namespace: str, subsets: _Subsets) -> Iterator[tuple[Backend, float]]:
+    if route.get("mirror"):
+        percentage = (route.get("mirrorPercentage") or {}).get("value", 100.0)
+        yield _backend(f"{path}.mirror", route["mirror"], 1, namespace, subsets), float(percentage)
+    for index, entry in enumerate(route.get("mirrors") or ()):
+        percentage = (entry.get("percentage") or {}).get("value", 100.0)
+        where = f"{path}.mirrors[{index}].destination"
+        yield _backend(where, entry["destination"], 1, namespace, subsets), float(percentage)
+
+
+def _match(path: str, match: Obj) -> _Test:
+    """All conditions of one match block hold together."""
+    for key in match:
+        if key not in _MATCHES:
+            raise Unsupported(f"{path}.{key}: the sandbox's gateway matches by {', '.join(_MATCHES[1:-2])}")
+    tests = list(_conditions(path, match))
+    return lambda request: all(test(request) for test in tests)
+
+
+def _conditions(path: str, match: Obj) -> Iterator[_Test]:
+    if "uri" in match:
+        fold = bool(match.get("ignoreUriCase"))
+        uri = _string_match(f"{path}.uri", match["uri"], fold)
+        yield lambda request: uri(request.path)
+    if "method" in match:
+        method = _string_match(f"{path}.method", match["method"])
+        yield lambda request: method(request.method)
+    if "authority" in match:
+        authority = _string_match(f"{path}.authority", match["authority"])
+        yield lambda request: authority(request.host)
+    for name, wanted in (match.get("headers") or {}).items():
+        yield _header(f"{path}.headers.{name}", name, wanted)
+    for name, unwanted in (match.get("withoutHeaders") or {}).items():
+        present = _header(f"{path}.withoutHeaders.{name}", name, unwanted)
+        yield lambda request, present=present: not present(request)  # type: ignore[misc] # mypy cannot infer the default
+    for name, wanted in (match.get("queryParams") or {}).items():
+        test = _string_match(f"{path}.queryParams.{name}", wanted)
+        yield lambda request, name=name, test=test: test(request.query.get(name))  # type: ignore[misc] # as above
+
+
+def _header(path: str, name: str, wanted: Obj | None) -> _Test:
+    """Header names do not heed case; an empty condition asks only that the header is there."""
+    key, test = name.lower(), _string_match(path, wanted)
+    return lambda request: test(request.headers.get(key))
+
+
+def _string_match(path: str, wanted: Obj | None, fold: bool = False) -> Callable[[str | None], bool]:
+    """Istio's StringMatch: exact, prefix or regex (which must match the whole text)."""
+    if not wanted:
+        return lambda text: text is not None
+    if len(wanted) != 1 or (kind := next(iter(wanted))) not in ("exact", "prefix", "regex"):
+        raise Unsupported(f"{path}: needs exactly one of exact, prefix, regex")
+    value = str(wanted[kind])
+    if kind == "regex":
+        try:
+            pattern = re.compile(value, re.IGNORECASE if fold else 0)
+        except re.error as error:
+            raise Unsupported(f"{path}.regex: {error}") from error
+        return lambda text: text is not None and pattern.fullmatch(text) is not None
+    if fold:
+        value = value.lower()
+    return lambda text: text is not None and _compare(kind, text.lower() if fold else text, value)
+
+
+def _compare(kind: str, text: str, value: str) -> bool:
+    return text == value if kind == "exact" else text.startswith(value)
