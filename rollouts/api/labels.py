@@ -1,0 +1,31 @@
+"""Pure. Keys of the labels and annotations that bind a Rollout to its ReplicaSets, Services and runs."""
+
+# Labels
+POD_TEMPLATE_HASH = "rollouts-pod-template-hash"
+INSTANCE_ID = "argo-rollouts.argoproj.io/controller-instance-id"
+ROLLOUT_TYPE = "rollout-type"
+STEP_INDEX = "step-index"
+
+# Values of the label ROLLOUT_TYPE
+ROLLOUT_TYPE_STEP = "Step"
+ROLLOUT_TYPE_BACKGROUND = "Background"
+ROLLOUT_TYPE_PRE_PROMOTION = "PrePromotion"
+ROLLOUT_TYPE_POST_PROMOTION = "PostPromotion"
+
+# Annotations
+REVISION = "rollout.argoproj.io/revision"
+REVISION_HISTORY = "rollout.argoproj.io/revision-history"
+DESIRED_REPLICAS = "rollout.argoproj.io/desired-replicas"
+EPHEMERAL_METADATA = "rollout.argoproj.io/ephemeral-metadata"
+WORKLOAD_GENERATION = "rollout.argoproj.io/workload-generation"
+SCALE_DOWN_DEADLINE = "scale-down-deadline"
+MANAGED_BY_ROLLOUTS = "argo-rollouts.argoproj.io/managed-by-rollouts"
+EXPERIMENT_NAME = "experiment.argoproj.io/name"
+EXPERIMENT_TEMPLATE_NAME = "experiment.argoproj.io/template-name"
+NOTIFIED = "notified.notifications.argoproj.io"
+LAST_APPLIED_CONFIGURATION = "kubectl.kubernetes.io/last-applied-configuration"
+
+NOT_COPIED_TO_REPLICA_SETS = frozenset(
+    {LAST_APPLIED_CONFIGURATION, REVISION, REVISION_HISTORY, DESIRED_REPLICAS, NOTIFIED}
+)
+"""Annotations of a Rollout that its ReplicaSets do not take over."""
