@@ -40,6 +40,9 @@ class WatchEvent:
 Propagation: TypeAlias = Literal["Background", "Foreground", "Orphan"]
 
 
+JsonPatch: TypeAlias = list[Obj]
+
+
 class Wire(Protocol):
     """The Kubernetes REST API.
 
@@ -80,9 +83,7 @@ class Wire(Protocol):
         """POST. `name` and `subresource` are for subresources that are created, like pods/eviction."""
         ...
 
-    async def replace(
-        self, resource: Resource, namespace: str, name: str, obj: Obj, *, subresource: str = ""
-    ) -> Obj:
+    async def replace(self, resource: Resource, namespace: str, name: str, obj: Obj, *, subresource: str = "") -> Obj:
         """PUT. A resourceVersion in the object makes it conditional (Conflict)."""
         ...
 
@@ -91,7 +92,7 @@ class Wire(Protocol):
         resource: Resource,
         namespace: str,
         name: str,
-        patch: Obj | list[Obj],
+        patch: Obj | JsonPatch,
         *,
         type: PatchType = PatchType.MERGE,
         subresource: str = "",
