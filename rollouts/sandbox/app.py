@@ -1,6 +1,7 @@
 """What a pod serves: real HTTP on loopback with scripted errors and latency, and its own `/metrics`.
 
-    GET /metrics   Prometheus text: http_requests_total{method,status}, http_request_duration_seconds{method}
+    GET /metrics   Prometheus text: http_requests_total{method,status}, http_request_duration_seconds{method},
+                   http_requests_in_flight
     GET /healthz   200, always, uncounted
     anything else  200 `ok`, or 500 for the scripted share of requests, after the scripted latency
 
@@ -13,7 +14,7 @@ import asyncio
 from dataclasses import dataclass
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from rollouts.kube.refs import Obj, name_of, uid_of
@@ -54,6 +55,7 @@ class App:
             buckets=BUCKETS,
             registry=self._registry,
         )
+        self._in_flight = Gauge("http_requests_in_flight", "Requests being answered.", registry=self._registry)
         for status in ("200", "500"):  # a counter that starts at 0 is a rate from its first scrape on
             self._requests.labels("GET", status)
         self._runner = web.ServerRunner(web.Server(self._serve, access_log=None), shutdown_timeout=_GRACE)
@@ -75,7 +77,8 @@ class App:
             return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
         if request.path == "/healthz":
             return web.Response(text="ok\n")
-        return await self._answer(request)
+        with self._in_flight.track_inprogress():
+            return await self._answer(request)
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
         loop = asyncio.get_running_loop()

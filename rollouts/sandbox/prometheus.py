@@ -57,14 +57,15 @@ def configuration(discovery_url: str, interval: float) -> Obj:
 
 
 class Prometheus:
-    """One running Prometheus with a data folder of its own. `url` is known once it has started."""
+    """One running Prometheus. `url` is known once it has started, and `folder`, where its data is until it stops."""
 
     def __init__(self, discovery_url: str, *, interval: float = 1.0, binary: Path | None = None) -> None:
         self.url = ""
+        self.folder = ""
         self._configuration = configuration(discovery_url, interval)
         self._binary = binary
         self._process: asyncio.subprocess.Process | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
 
     async def __aenter__(self) -> "Prometheus":
         await self.start()
@@ -79,10 +80,11 @@ class Prometheus:
         Raises PrometheusMissing when there is no binary to be had, PrometheusFailed when it does not come up.
         """
         binary = self._binary if self._binary else await asyncio.to_thread(find_or_install)
-        self._folder = tempfile.TemporaryDirectory(prefix="rollouts-prometheus-", ignore_cleanup_errors=True)
+        self._temporary = tempfile.TemporaryDirectory(prefix="rollouts-prometheus-", ignore_cleanup_errors=True)
+        self.folder = self._temporary.name
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                await self._run(binary, Path(self._folder.name))
+                await self._run(binary, Path(self.folder))
                 return self.url
             except PrometheusFailed:  # another process may have taken the port that was free a moment ago
                 await self._end_process()
@@ -94,9 +96,9 @@ class Prometheus:
     async def stop(self) -> None:
         """End it and remove its data."""
         await self._end_process()
-        if self._folder:
-            self._folder.cleanup()
-            self._folder = None
+        if self._temporary:
+            self._temporary.cleanup()
+            self._temporary = None
 
     async def _run(self, binary: Path, folder: Path) -> None:
         config = folder / "prometheus.yml"
