@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from analysis.api import DryRun, MeasurementRetention
+from analysis.api import Argument, DryRun, MeasurementRetention
 from analysis.part import Part
 from analysis.schema import Obj, Time
 from rollouts.api.meta import LabelSelector, ObjectMeta, PodTemplateMetadata
@@ -16,8 +16,8 @@ class TemplateService(Part):
     name: str = Field("", description="Name of the Service; that of the ReplicaSet when empty.")
 
 
-class ExperimentAnalysisTemplateRef(Part):
-    """An analysis of an experiment."""
+class RolloutExperimentStepAnalysisTemplateRef(Part):
+    """An analysis of an experiment step."""
 
     name: str = Field(description="Name of the analysis within the experiment.")
     template_name: str = Field(description="Name of the template.")
@@ -45,7 +45,7 @@ class RolloutExperimentStep(Part):
 
     templates: tuple[RolloutExperimentTemplate, ...] = Field(description="Versions to run.")
     duration: str = Field("", description="How long; until the analyses end when empty.")
-    analyses: tuple[ExperimentAnalysisTemplateRef, ...] = Field((), description="Analyses to run.")
+    analyses: tuple[RolloutExperimentStepAnalysisTemplateRef, ...] = Field((), description="Analyses to run.")
     dry_run: tuple[DryRun, ...] = Field((), description="Metrics that decide nothing.")
     analysis_run_metadata: AnalysisRunMetadata = Field(
         AnalysisRunMetadata(), description="Labels and annotations of the AnalysisRuns."
@@ -53,6 +53,16 @@ class RolloutExperimentStep(Part):
     scale_down_delay_seconds: int | None = Field(
         None, description="Seconds before the pods are removed; 30 when absent."
     )
+
+
+class ExperimentAnalysisTemplateRef(Part):
+    """An analysis of an experiment."""
+
+    name: str = Field(description="Name of the analysis within the experiment.")
+    template_name: str = Field(description="Name of the template.")
+    cluster_scope: bool = Field(False, description="Whether it is a ClusterAnalysisTemplate.")
+    args: tuple[Argument, ...] = Field((), description="Arguments of the template.")
+    required_for_completion: bool = Field(False, description="Whether the experiment ends when this analysis does.")
 
 
 class TemplateSpec(Part):

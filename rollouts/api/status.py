@@ -69,7 +69,7 @@ class StepPluginStatus(Part):
     started_at: Time | None = Field(None, description="When it began.")
     updated_at: Time | None = Field(None, description="When it was last asked.")
     finished_at: Time | None = Field(None, description="When it ended.")
-    operation: str = Field("", description="Run, Terminate or Abort.")
+    operation: str = Field(description="Run, Terminate or Abort.")
     backoff: str = Field("", description="Duration before it is asked again.")
     executions: int = Field(0, description="How often it was asked.")
     disabled: bool = Field(False, description="Whether it is switched off.")
