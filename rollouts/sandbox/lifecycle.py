@@ -1,0 +1,221 @@
+"""Pure. What an API server does to every object alike: system metadata, generations, finalizers, deletion."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from rollouts.kube.refs import Obj, Resource
+from rollouts.kube.wire import Propagation
+from rollouts.sandbox.refusals import Cause, bad_request, bad_value, forbidden_field, required
+from rollouts.sandbox.registry import Served
+
+FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
+
+_SYSTEM = frozenset(
+    {
+        "uid",
+        "resourceVersion",
+        "creationTimestamp",
+        "generation",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "selfLink",
+    }
+)
+_IMMUTABLE = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+_NOT_ASKED_FOR = frozenset({"apiVersion", "kind", "metadata", "status"})
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_PATH_SEGMENT_KINDS = frozenset({"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"})
+_LABEL_KINDS = frozenset({"Namespace", "Service"})
+_LABEL_TEXT = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
+    "an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+)
+_SUBDOMAIN_TEXT = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
+    "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+
+
+def check_name(resource: Resource, name: str) -> list[Cause]:
+    """Why `name` cannot be the name of such an object; empty when it can."""
+    if not name:
+        return [required("metadata.name", "name or generateName is required")]
+    if resource.kind in _PATH_SEGMENT_KINDS:
+        bad = name in (".", "..") or "/" in name or "%" in name
+        return [bad_value("metadata.name", name, "may not contain '/' or '%', nor be '.' or '..'")] if bad else []
+    label = resource.kind in _LABEL_KINDS
+    limit = 63 if label else 253
+    if len(name) > limit:
+        return [bad_value("metadata.name", name, f"must be no more than {limit} bytes")]
+    if not (_LABEL if label else _SUBDOMAIN).fullmatch(name):
+        return [bad_value("metadata.name", name, _LABEL_TEXT if label else _SUBDOMAIN_TEXT)]
+    return []
+
+
+def check_addressed(served: Served, obj: Obj, namespace: str, name: str) -> None:
+    """Refused (400) when the object says that it is another than the request addresses."""
+    resource = served.resource
+    if obj.get("apiVersion", resource.api_version) != resource.api_version:
+        text = f"the API version in the data ({obj['apiVersion']}) does not match the expected API version"
+        raise bad_request(f"{text} ({resource.api_version})")
+    if obj.get("kind", resource.kind) != resource.kind:
+        raise bad_request(f"the kind in the data ({obj['kind']}) does not match the expected kind ({resource.kind})")
+    metadata = obj.get("metadata") or {}
+    if name and metadata.get("name", name) != name:
+        text = f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})"
+        raise bad_request(text)
+    if resource.namespaced and not namespace:
+        raise bad_request("an empty namespace may not be set during creation")
+    if (metadata.get("namespace") or namespace) != namespace and resource.namespaced:
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """What the server gives a new object."""
+
+    namespace: str
+    name: str
+    uid: str
+    time: str
+
+
+def born(served: Served, obj: Obj, birth: Birth) -> Obj:
+    """The new object: with its system metadata, without a status where that is a subresource."""
+    given = obj.get("metadata") or {}
+    metadata = {key: value for key, value in given.items() if key not in _SYSTEM and value is not None}
+    metadata["name"] = birth.name
+    if served.resource.namespaced:
+        metadata["namespace"] = birth.namespace
+    else:
+        metadata.pop("namespace", None)
+    metadata["uid"] = birth.uid
+    metadata["creationTimestamp"] = birth.time
+    if served.generation:
+        metadata["generation"] = 1
+    result = {**obj, "apiVersion": served.resource.api_version, "kind": served.resource.kind, "metadata": metadata}
+    if served.has_status:
+        result.pop("status", None)
+    return result
+
+
+def updated(served: Served, old: Obj, new: Obj, subresource: str = "") -> Obj:
+    """What a write of `new` over `old` leaves: system metadata kept, the status written only through its subresource,
+    the generation counted. The very `old` when nothing changes."""
+    if subresource == "status":
+        result = {**old, "status": new["status"]} if "status" in new else _without(old, "status")
+        fields = (new.get("metadata") or {}).get("managedFields")
+        if fields is not None:
+            result["metadata"] = {**old["metadata"], "managedFields": fields}
+        return old if result == old else result
+    result = {**new, "apiVersion": old["apiVersion"], "kind": old["kind"], "metadata": _metadata(old, new)}
+    if served.has_status:
+        if "status" in old:
+            result["status"] = old["status"]
+        else:
+            result.pop("status", None)
+    if result == old:
+        return old
+    if served.generation and _asks_otherwise(served, old, result):
+        result["metadata"]["generation"] = int(old["metadata"].get("generation", 0)) + 1
+    return result
+
+
+def _without(obj: Obj, *keys: str) -> Obj:
+    return {key: value for key, value in obj.items() if key not in keys}
+
+
+def _metadata(old: Obj, new: Obj) -> Obj:
+    kept = old["metadata"]
+    metadata = {key: value for key, value in (new.get("metadata") or {}).items() if value not in (None, {}, [])}
+    for key in (*_IMMUTABLE, "resourceVersion", "generation", "generateName"):
+        if key in kept:
+            metadata[key] = kept[key]
+        else:
+            metadata.pop(key, None)
+    return metadata
+
+
+def _asks_otherwise(served: Served, old: Obj, new: Obj) -> bool:
+    """Whether a client asks for something else than before: any field that is neither metadata nor status."""
+    ignored = _NOT_ASKED_FOR if served.has_status or not served.custom else _NOT_ASKED_FOR - {"status"}
+    if any(old.get(key) != new.get(key) for key in old.keys() | new.keys() if key not in ignored):
+        return True
+    if served.resource.kind != "Deployment":
+        return False
+    return bool(old["metadata"].get("annotations") != new["metadata"].get("annotations"))
+
+
+def check_metadata(old: Obj, given: Obj) -> list[Cause]:
+    """What a write may not change in metadata: uid, namespace, and finalizers once the object is being deleted."""
+    new, kept = given.get("metadata") or {}, old["metadata"]
+    causes = [
+        bad_value(f"metadata.{key}", new[key], "field is immutable")
+        for key in ("uid", "namespace", "name")
+        if new.get(key) and new[key] != kept.get(key)
+    ]
+    added = [name for name in new.get("finalizers") or () if name not in (kept.get("finalizers") or ())]
+    if added and "deletionTimestamp" in kept:
+        listed = "{" + ", ".join(f'"{name}"' for name in added) + "}"
+        text = "no new finalizers can be added if the object is being deleted, found new finalizers []string" + listed
+        causes.append(forbidden_field("metadata.finalizers", text))
+    return causes
+
+
+def finalizers_after(obj: Obj, propagation: Propagation | None, *, orphans_by_default: bool = False) -> list[str]:
+    """The finalizers an object gets by being deleted in this manner; the garbage collector takes them off."""
+    present: list[str] = obj["metadata"].get("finalizers") or []
+    if propagation is None:
+        if FOREGROUND in present or ORPHAN in present or not orphans_by_default:
+            return present
+        propagation = "Orphan"
+    wanted = {"Foreground": FOREGROUND, "Orphan": ORPHAN}.get(propagation)
+    others = [name for name in present if name not in (FOREGROUND, ORPHAN)]
+    return [*others, wanted] if wanted else others
+
+
+def marked(obj: Obj, time: str, grace: int, finalizers: list[str]) -> Obj:
+    """The object as one that is being deleted."""
+    metadata = {**obj["metadata"], "deletionTimestamp": time, "deletionGracePeriodSeconds": grace}
+    if "generation" in metadata and "deletionTimestamp" not in obj["metadata"]:
+        metadata["generation"] += 1
+    return with_finalizers({**obj, "metadata": metadata}, finalizers)
+
+
+def with_finalizers(obj: Obj, finalizers: list[str]) -> Obj:
+    metadata = _without(obj["metadata"], "finalizers")
+    if finalizers:
+        metadata["finalizers"] = finalizers
+    return {**obj, "metadata": metadata}
+
+
+def finished(obj: Obj) -> bool:
+    """Whether nothing keeps a deleted object any longer: no finalizer, no grace period."""
+    metadata = obj["metadata"]
+    if "deletionTimestamp" not in metadata or metadata.get("finalizers"):
+        return False
+    return not metadata.get("deletionGracePeriodSeconds")
+
+
+def grace_period(obj: Obj, asked: int | None) -> int:
+    """Seconds a deleted object may go on living. Only pods that run somewhere get any."""
+    if obj["kind"] != "Pod":
+        return 0
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    if not spec.get("nodeName") or status.get("phase") in ("Succeeded", "Failed"):
+        return 0
+    return int(spec.get("terminationGracePeriodSeconds", 30)) if asked is None else asked
+
+
+def success(resource: Resource, obj: Obj) -> dict[str, Any]:
+    """The Status that answers a DELETE when the object is gone at once."""
+    metadata = obj["metadata"]
+    details = {"name": metadata["name"], "kind": resource.plural, "uid": metadata["uid"]}
+    if resource.group:
+        details["group"] = resource.group
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
