@@ -1,0 +1,72 @@
+"""Pure. Pod templates by identity: the hashes that name ReplicaSets, and whether two templates mean the same pods."""
+
+import struct
+from collections.abc import Sequence
+
+from analysis.schema import Obj
+from rollouts.api.canary import CanaryStep
+from rollouts.api.gotypes import Reader, go_json
+from rollouts.api.labels import POD_TEMPLATE_HASH
+from rollouts.api.poddefaults import DEFAULTS, TEMPLATE_TYPES
+from rollouts.api.podtypes import POD_TYPES
+from rollouts.api.quantity import parse_quantity
+from rollouts.api.steptypes import STEP_TYPES
+
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+_AS_GO = Reader(TEMPLATE_TYPES)
+_STEPS_AS_GO = Reader({**POD_TYPES, **STEP_TYPES})
+_BY_MEANING = Reader(
+    TEMPLATE_TYPES,
+    quantity=lambda given: str(parse_quantity(given).value),
+    resource=lambda given: str(parse_quantity(given).rounded_up(1000).value),
+    defaults=DEFAULTS,
+)
+
+
+def fnv1a_32(data: bytes) -> int:
+    """The 32 bit FNV-1a hash."""
+    value = 0x811C9DC5
+    for byte in data:
+        value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
+    return value
+
+
+def safe_hash(data: bytes) -> str:
+    """The hash in letters and digits that cannot spell a word."""
+    return "".join(_ALPHABET[ord(char) % len(_ALPHABET)] for char in str(fnv1a_32(data)))
+
+
+def pod_template_json(template: Obj) -> str:
+    """The template as Go writes it, which is what its hash is taken of. WrongType when Go could not read it."""
+    return go_json(_AS_GO.read("PodTemplateSpec", template))
+
+
+def pod_template_hash(template: Obj, collision_count: int | None = None) -> str:
+    """The hash that names the ReplicaSet of this template; a collision count gives another. May raise WrongType."""
+    data = pod_template_json(template).encode()
+    if collision_count is not None:
+        data += struct.pack("<II", collision_count & 0xFFFFFFFF, 0)
+    return safe_hash(data)
+
+
+def step_hash(steps: Sequence[CanaryStep] | Sequence[Obj]) -> str:
+    """The hash by which a change of the steps is noticed, of models or of steps as the manifest has them."""
+    raw = [step.wire() if isinstance(step, CanaryStep) else step for step in steps]
+    return safe_hash(go_json(_STEPS_AS_GO.read("[]CanaryStep", raw or None)).encode())
+
+
+def templates_equal(rollout_template: Obj, replica_set_template: Obj) -> bool:
+    """Whether both templates make the same pods once the API server has filled in its defaults.
+
+    The label with the hash does not count, nor the order of map keys or the spelling of quantities. Metadata that
+    the controller has put on a ReplicaSet's pods must be taken off by the caller.
+    """
+    return _meaning(rollout_template) == _meaning(replica_set_template)
+
+
+def _meaning(template: Obj) -> Obj:
+    read: Obj = _BY_MEANING.read("PodTemplateSpec", template)
+    metadata, spec = read["metadata"], read["spec"]
+    labels = {key: value for key, value in metadata.get("labels", {}).items() if key != POD_TEMPLATE_HASH}
+    spec.pop("serviceAccount", None)
+    return {"metadata": {**metadata, "labels": labels}, "spec": spec}
