@@ -9,6 +9,8 @@ An answer that is the gateway's own carries `X-Gateway-Error` with the reason.
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
+from time import perf_counter
 from urllib.parse import urlsplit
 
 import structlog
@@ -17,7 +19,7 @@ from multidict import CIMultiDict
 
 from rollouts.kube.cache import Cache
 from rollouts.kube.refs import POD, SERVICE, Obj
-from rollouts.kube.watch import Pace, Watcher
+from rollouts.kube.watch import IN_PROCESS, Watcher
 from rollouts.kube.wire import Wire
 from rollouts.sandbox.dialects import DIALECTS
 from rollouts.sandbox.routing import Address, Decision, Dialect, Request, Table
@@ -26,8 +28,8 @@ from rollouts.sandbox.stats import NOBODY, Stats
 TIMEOUT = 30.0
 """Seconds that a pod may take to answer; then the user gets a 504."""
 
-PACE = Pace(silence=0.0, probe=1.0)
-"""In one process no connection dies unheard, and routing objects count a second after their kind is installed."""
+PACE = replace(IN_PROCESS, probe=1.0)
+"""Routing objects count a second after their kind is installed."""
 
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "content-length"}
 
@@ -90,8 +92,7 @@ class Gateway:
         return self._table.route(request)
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        began = perf_counter()
         body = await request.read() if request.can_read_body else b""
         decision = self._route(_routable(request))
         for address in decision.mirrors:
@@ -101,7 +102,7 @@ class Gateway:
         else:
             response = await self._forward(request, decision.address, body)
         version = response.headers.get("X-Version", NOBODY)
-        self.stats.record(version, response.status, loop.time() - began)
+        self.stats.record(version, response.status, perf_counter() - began)
         return response
 
     async def _forward(self, request: web.BaseRequest, address: Address, body: bytes) -> web.Response:

@@ -5,6 +5,7 @@ schedule is sent late, never left out; each is waited for at most `timeout` seco
 """
 
 import asyncio
+from time import perf_counter
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
@@ -21,6 +22,8 @@ class Load:
         self, url: str, host: str, rate: float, *, path: str = "/", timeout: float = 10.0, stats: Stats | None = None
     ) -> None:
         self.stats = stats or Stats()
+        self.sent = 0
+        """Requests sent up to now, answered or not."""
         self._url = f"{url.rstrip('/')}{path}"
         self._headers = {"Host": host}
         self._rate = rate
@@ -57,15 +60,15 @@ class Load:
 
     async def _send_on_schedule(self) -> None:
         loop = asyncio.get_running_loop()
-        began, sent = loop.time(), 0
+        began, before = loop.time(), self.sent
         while True:
-            due = int((loop.time() - began) * self._rate) + 1
-            for _ in range(due - sent):
+            due = before + int((loop.time() - began) * self._rate) + 1
+            while self.sent < due:
                 self._send()
-            sent = max(sent, due)
-            await asyncio.sleep(max(0.0, began + sent / self._rate - loop.time()))
+            await asyncio.sleep(max(0.0, began + (self.sent - before) / self._rate - loop.time()))
 
     def _send(self) -> None:
+        self.sent += 1
         if len(self._in_flight) >= MOST_IN_FLIGHT:
             self.stats.record(NOBODY, 0, 0.0)
             return
@@ -74,8 +77,7 @@ class Load:
         task.add_done_callback(self._in_flight.discard)
 
     async def _request(self) -> None:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        began = perf_counter()  # a loop's own clock may stand still within one round
         version, status = NOBODY, 0
         try:
             async with self._session.get(self._url, headers=self._headers, allow_redirects=False) as answer:
@@ -83,4 +85,4 @@ class Load:
                 version, status = answer.headers.get("X-Version", NOBODY), answer.status
         except (ClientError, OSError, TimeoutError):
             status = 0  # a user who got no answer does not know why
-        self.stats.record(version, status, loop.time() - began)
+        self.stats.record(version, status, perf_counter() - began)

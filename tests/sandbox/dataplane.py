@@ -1,5 +1,7 @@
 """Builders for the data plane's tests: pods, Services and routes as the API would show them."""
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from rollouts.kube.refs import POD, SERVICE, Obj
@@ -73,3 +75,10 @@ def pods_chosen(table: Table, times: int, host: str = "api", **request: Any) -> 
     """The names of the pods that so many equal requests are sent to; the reason where one is sent nowhere."""
     decisions = [table.route(Request(host, **request)) for _ in range(times)]
     return [decision.address.pod[1] if decision.address else decision.reason for decision in decisions]
+
+
+async def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait until the condition holds; TimeoutError when it does not in time."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 # real traffic has no event to wait for
+            await asyncio.sleep(0.01)
