@@ -10,19 +10,22 @@ from rollouts.sandbox.refusals import Cause, invalid
 from rollouts.sandbox.registry import Served
 from rollouts.sandbox.validation import validate
 
-_ROOT = frozenset({"apiVersion", "kind", "metadata"})
-
 
 def prepare(served: Served, obj: Obj, old: Obj | None) -> Obj:
     """The object pruned and with its defaults; fields that are those of `old` are taken as they are."""
-    if served.custom:
-        return obj
-    return defaulted(without_nulls(obj))
+    before = old or {}
+    same = {key: before[key] if key in before and before[key] == value else value for key, value in obj.items()}
+    if served.shape is None:
+        return defaulted(_decoded(same, before))
+    shaped: Obj = served.shape.shaped(same, before)
+    return shaped
 
 
-def unknown_fields(served: Served, obj: Obj) -> list[str]:
-    """Paths of the fields that the resource's schema does not know."""
-    return []
+def _decoded(obj: Obj, old: Obj) -> Obj:
+    """A built-in object without its nulls: to the API server's types a null is an absent field."""
+    return {
+        key: value if value is old.get(key) else without_nulls(value) for key, value in obj.items() if value is not None
+    }
 
 
 def check(served: Served, new: Obj, old: Obj | None) -> None:
@@ -33,15 +36,15 @@ def check(served: Served, new: Obj, old: Obj | None) -> None:
 
 
 def _causes(served: Served, new: Obj, old: Obj | None) -> list[Cause]:
-    if served.custom:
-        return []
+    if served.shape is not None:
+        return list(served.shape.causes(new) if old is None else served.shape.causes(new, "", old))
     if served.resource.kind == "CustomResourceDefinition":
         return crds.check(new)
     return validate(new, old)
 
 
 def without_nulls(value: Any) -> Any:
-    """A built-in object without its nulls: to the API server's types a null is an absent field."""
+    """The value without the nulls in its objects; the very value when there are none."""
     if isinstance(value, dict):
         kept = {key: without_nulls(inner) for key, inner in value.items() if inner is not None}
         same = len(kept) == len(value) and all(kept[key] is value[key] for key in kept)

@@ -1,10 +1,12 @@
 """Pure. What a CustomResourceDefinition means: the resources it adds, and the status it gets."""
 
+import re
 from typing import Any
 
 from rollouts.kube.refs import Obj, Resource
 from rollouts.sandbox.refusals import Cause, bad_value, required
 from rollouts.sandbox.registry import ScalePaths, Served
+from rollouts.sandbox.schema import compile_schema
 
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 
@@ -55,17 +57,39 @@ def check(crd: Obj) -> list[Cause]:
     if sum(bool(version.get("storage")) for version in versions) != 1:
         text = "must have exactly one version marked as storage version"
         causes.append(bad_value("spec.versions", [version.get("name") for version in versions], text))
-    causes += [
-        required(f"spec.versions[{index}].schema.openAPIV3Schema", "schemas are required")
-        for index, version in enumerate(versions)
-        if not (version.get("schema") or {}).get("openAPIV3Schema")
-    ]
+    for index, version in enumerate(versions):
+        causes += _schema_causes(version, f"spec.versions[{index}].schema.openAPIV3Schema")
     return causes
+
+
+def _schema_causes(version: Obj, path: str) -> list[Cause]:
+    schema = (version.get("schema") or {}).get("openAPIV3Schema")
+    if not schema:
+        return [required(path, "schemas are required")]
+    try:
+        compile_schema(schema)
+    except re.error as error:
+        return [bad_value(path, str(error.pattern), f"must be a valid regular expression: {error}")]
+    return []
+
+
+def unevaluated(crd: Obj) -> list[str]:
+    """Warnings about the CEL rules of a definition that the sandbox does not evaluate."""
+    shapes = ((version["name"], compile_schema(version["schema"]["openAPIV3Schema"])) for version in _versions(crd))
+    return [
+        f"version {name}: x-kubernetes-validations rule {rule!r} is not evaluated by the sandbox"
+        for name, shape in shapes
+        for rule in shape.rules_ignored
+    ]
+
+
+def _versions(crd: Obj) -> list[Obj]:
+    return [version for version in crd["spec"]["versions"] if version.get("served")]
 
 
 def served_versions(crd: Obj) -> list[Served]:
     """The resources that the definition adds, one per served version."""
-    return [_served(crd, version) for version in crd["spec"]["versions"] if version.get("served")]
+    return [_served(crd, version) for version in _versions(crd)]
 
 
 def _served(crd: Obj, version: Obj) -> Served:
@@ -80,6 +104,7 @@ def _served(crd: Obj, version: Obj) -> Served:
         generation=True,
         custom=True,
         schema=version["schema"]["openAPIV3Schema"],
+        shape=compile_schema(version["schema"]["openAPIV3Schema"]),
         scale=_scale(declared["scale"]) if "scale" in declared else None,
         columns=tuple(version.get("additionalPrinterColumns") or ()),
         singular=names["singular"],

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from rollouts.kube import refs
 from rollouts.kube.refs import Obj, Resource
 from rollouts.sandbox.refusals import no_such_resource
+from rollouts.sandbox.schema import Node
 from rollouts.sandbox.store import Key
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -25,8 +26,8 @@ class Served:
     """One version of a resource and its manners.
 
     `generation`: metadata.generation counts changes of what is asked for. `custom`: defined by a
-    CustomResourceDefinition. `schema`: OpenAPI v3 of the object, of custom resources only. `columns`:
-    additionalPrinterColumns as the CRD says them. `storage`: the version objects are stored in.
+    CustomResourceDefinition. `schema`: OpenAPI v3 of the object, of custom resources only; `shape`: the same, compiled.
+    `columns`: additionalPrinterColumns as the CRD says them. `storage`: the version objects are stored in.
     """
 
     resource: Resource
@@ -36,6 +37,7 @@ class Served:
     generation: bool = False
     custom: bool = False
     schema: Obj | None = None
+    shape: Node | None = None
     scale: ScalePaths | None = None
     columns: tuple[Obj, ...] = ()
     singular: str = ""

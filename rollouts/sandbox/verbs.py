@@ -16,7 +16,7 @@ from rollouts.kube.refs import Obj
 from rollouts.kube.wire import PatchType
 from rollouts.sandbox import crds, lifecycle, refusals
 from rollouts.sandbox.addresses import Addresses
-from rollouts.sandbox.admission import check, prepare, unknown_fields
+from rollouts.sandbox.admission import check, prepare
 from rollouts.sandbox.deletion import CRD_KEY, NAMESPACE_KEY, DeleteOptions, Deletion
 from rollouts.sandbox.eviction import verdict
 from rollouts.sandbox.patches import json_patch, merge
@@ -25,6 +25,7 @@ from rollouts.sandbox.scale import scale_of, scaled
 from rollouts.sandbox.selectors import Selection
 from rollouts.sandbox.store import Store
 from rollouts.sandbox.strategic import strategic_merge
+from rollouts.sandbox.strictness import mistyped, unknown_fields
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
@@ -121,6 +122,8 @@ class Verbs:
             new = crds.completed(new, birth.time)
         new = self._tracked(served, None, new, call)
         check(served, new, None)
+        if served.key == CRD_KEY:
+            call.warnings.extend(crds.unevaluated(new))
         if self.store.table(served.key).get(namespace if served.resource.namespaced else "", birth.name) is not None:
             raise refusals.already_exists(served.resource, birth.name)
         new = self._addresses.allotted(new)
@@ -231,10 +234,13 @@ class Verbs:
         if call.validation not in ("Strict", "Warn"):
             return
         found = [f'unknown field "{path}"' for path in unknown_fields(served, obj)]
+        wrong = mistyped(served, obj)
+        if wrong:
+            raise _undecodable(served, obj, wrong, patched)
         if call.validation == "Warn":
             call.warnings.extend(found)
         elif found:
-            raise _strict(served, obj, f"strict decoding error: {', '.join(found)}", patched)
+            raise _undecodable(served, obj, f"strict decoding error: {', '.join(found)}", patched)
 
     # ── subresources ───────────────────────────────────────────────────────
 
@@ -319,7 +325,7 @@ def _patched(old: Obj, patch: Any, kind: PatchType) -> Any:
     return strategic_merge(old, patch) if kind is PatchType.STRATEGIC else merge(old, patch)
 
 
-def _strict(served: Served, obj: Obj, errors: str, patched: bool) -> Exception:
+def _undecodable(served: Served, obj: Obj, errors: str, patched: bool) -> Exception:
     resource, name = served.resource, str((obj.get("metadata") or {}).get("name", ""))
     if patched:
         cause = refusals.Cause("patch", "FieldValueInvalid", f"Invalid value: {refusals.shown(obj)}: {errors}")
