@@ -3,7 +3,6 @@
 from datetime import timedelta
 from pathlib import Path
 
-import cluster
 import pytest
 
 from rollouts.cli.tables import experiments_table, rollout_row, rollouts_header, table

@@ -1,0 +1,92 @@
+"""The executable `rollouts`: runs the controller, or a cluster in a process to try it in.
+
+What a command needs is imported when it runs, so that --help answers at once. Each command reads its own flags:
+
+    controller   rollouts.settings.parse, then rollouts.manager.run
+    sandbox up   rollouts.sandbox.up.run
+    demo         rollouts.sandbox.demo.run
+    bench        rollouts.sandbox.bench.run
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+Run: TypeAlias = Callable[[Sequence[str]], int]
+"""Takes the words after the command, returns the exit code."""
+
+_USAGE = """\
+usage: rollouts COMMAND [flags]
+
+Progressive delivery for Kubernetes: releases in steps, measured, and taken back by themselves.
+
+commands:
+  controller   move the releases of a cluster; runs until it is told to stop
+  sandbox up   serve a cluster in this process, for kubectl and the controller
+  demo         watch a good release go out and two bad ones come back
+  bench        measure API calls, CPU and memory per updated rollout
+  version      print the version
+
+rollouts COMMAND --help lists the flags of a command.
+To see and steer releases: kubectl argo rollouts --help
+"""
+
+
+def main() -> None:
+    """Entry point: exits with 0 when the command did what it was asked to."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(argv: Sequence[str]) -> int:
+    """One command line; the exit code, 1 with usage on stderr for a command that does not exist."""
+    words = list(argv)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_USAGE, end="")
+        return 0
+    for name, command in _COMMANDS.items():
+        if words[: len(name)] == list(name):
+            return command(words[len(name) :])
+    print(f"{_USAGE}\nError: unknown command {' '.join(words[:2])!r}", file=sys.stderr)
+    return 1
+
+
+def _controller(argv: Sequence[str]) -> int:
+    from rollouts.manager import run as run_manager
+    from rollouts.settings import parse
+
+    return run_manager(parse(argv))
+
+
+def _sandbox_up(argv: Sequence[str]) -> int:
+    from rollouts.sandbox.up import run as run_sandbox
+
+    return run_sandbox(argv)
+
+
+def _demo(argv: Sequence[str]) -> int:
+    from rollouts.sandbox.demo import run as run_demo
+
+    return run_demo(argv)
+
+
+def _bench(argv: Sequence[str]) -> int:
+    from rollouts.sandbox.bench import run as run_bench
+
+    return run_bench(argv)
+
+
+def _version(argv: Sequence[str]) -> int:
+    from importlib.metadata import version
+
+    print(f"rollouts v{version('rollouts')}")
+    return 0
+
+
+_COMMANDS: dict[tuple[str, ...], Run] = {
+    ("controller",): _controller,
+    ("sandbox", "up"): _sandbox_up,
+    ("demo",): _demo,
+    ("bench",): _bench,
+    ("version",): _version,
+    ("--version",): _version,
+}
