@@ -38,7 +38,11 @@ def _pairs(labels: Any) -> str:
 
 
 def _label_selector(obj: Obj, _now: datetime) -> Cell:
-    selector = (obj.get("spec") or {}).get("selector") or {}
+    return _selector_text((obj.get("spec") or {}).get("selector"))
+
+
+def _selector_text(selector: Obj | None) -> str:
+    selector = selector or {}
     terms = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
     for rule in selector.get("matchExpressions") or ():
         key, operator, values = rule["key"], rule["operator"], ",".join(sorted(rule.get("values") or ()))
@@ -207,6 +211,12 @@ def _role_ref(obj: Obj, _now: datetime) -> Cell:
     return f"{ref.get('kind')}/{ref.get('name')}"
 
 
+def _parameters(obj: Obj, _now: datetime) -> Cell:
+    found = (obj.get("spec") or {}).get("parameters") or {}
+    group = f".{found['apiGroup']}" if found.get("apiGroup") else ""
+    return f"{found['kind']}{group}/{found['name']}" if found else _NONE
+
+
 def _hpa_reference(obj: Obj, _now: datetime) -> Cell:
     target = (obj.get("spec") or {}).get("scaleTargetRef") or {}
     return f"{target.get('kind')}/{target.get('name')}"
@@ -247,20 +257,6 @@ _REPLICA_SET = (
     Column("Desired", _field(".spec.replicas", 1), "integer"),
     _count(".status.replicas", "Current"),
     _count(".status.readyReplicas", "Ready"),
-    AGE,
-    _CONTAINERS,
-    _IMAGES,
-    _SELECTOR,
-)
-_STATEFUL_SET = (NAME, Column("Ready", _ratio(".status.readyReplicas", ".spec.replicas")), AGE, _CONTAINERS, _IMAGES)
-_DAEMON_SET = (
-    NAME,
-    _count(".status.desiredNumberScheduled", "Desired"),
-    _count(".status.currentNumberScheduled", "Current"),
-    _count(".status.numberReady", "Ready"),
-    _count(".status.updatedNumberScheduled", "Up-to-date"),
-    _count(".status.numberAvailable", "Available"),
-    Column("Node Selector", lambda obj, _: _pairs(next(find(obj, ".spec.template.spec.nodeSelector"), None))),
     AGE,
     _CONTAINERS,
     _IMAGES,
@@ -323,6 +319,16 @@ _PDB = (
     _count(".status.disruptionsAllowed", "Allowed Disruptions"),
     AGE,
 )
+_CLAIM = (
+    NAME,
+    _text(".status.phase", "Status", ""),
+    _text(".spec.volumeName", "Volume", ""),
+    _text(".status.capacity.storage", "Capacity", ""),
+    Column("Access Modes", lambda obj, _: ",".join(find(obj, ".status.accessModes[*]"))),
+    _text(".spec.storageClassName", "StorageClass", ""),
+    AGE,
+    _text(".spec.volumeMode", "VolumeMode", "<unset>", wide=True),
+)
 _CREATED = (NAME, Column("Created At", _created_at))
 
 _BY_RESOURCE: dict[tuple[str, str], tuple[Column, ...]] = {
@@ -330,7 +336,6 @@ _BY_RESOURCE: dict[tuple[str, str], tuple[Column, ...]] = {
     ("", "services"): _SERVICE,
     ("", "endpoints"): (NAME, Column("Endpoints", _endpoints), AGE),
     ("", "events"): _EVENT,
-    ("events.k8s.io", "events"): _EVENT,
     ("", "namespaces"): (NAME, _text(".status.phase", "Status", ""), AGE),
     ("", "nodes"): _NODE,
     ("", "configmaps"): (NAME, Column("Data", _data_count), AGE),
@@ -344,8 +349,6 @@ _BY_RESOURCE: dict[tuple[str, str], tuple[Column, ...]] = {
     ),
     ("apps", "deployments"): _DEPLOYMENT,
     ("apps", "replicasets"): _REPLICA_SET,
-    ("apps", "statefulsets"): _STATEFUL_SET,
-    ("apps", "daemonsets"): _DAEMON_SET,
     ("batch", "jobs"): _JOB,
     ("coordination.k8s.io", "leases"): (NAME, _text(".spec.holderIdentity", "Holder", ""), AGE),
     ("networking.k8s.io", "ingresses"): _INGRESS,
@@ -358,6 +361,18 @@ _BY_RESOURCE: dict[tuple[str, str], tuple[Column, ...]] = {
     ),
     ("autoscaling", "horizontalpodautoscalers"): _HPA,
     ("policy", "poddisruptionbudgets"): _PDB,
+    ("networking.k8s.io", "ingressclasses"): (
+        NAME,
+        _text(".spec.controller", "Controller", ""),
+        Column("Parameters", _parameters),
+        AGE,
+    ),
+    ("networking.k8s.io", "networkpolicies"): (
+        NAME,
+        Column("Pod-Selector", lambda obj, _: _selector_text((obj.get("spec") or {}).get("podSelector"))),
+        AGE,
+    ),
+    ("", "persistentvolumeclaims"): _CLAIM,
     ("rbac.authorization.k8s.io", "roles"): _CREATED,
     ("rbac.authorization.k8s.io", "clusterroles"): _CREATED,
     ("rbac.authorization.k8s.io", "rolebindings"): (NAME, Column("Role", _role_ref), AGE),

@@ -99,16 +99,14 @@ def apply(live: Obj | None, applied: Obj, kind: Typed, writer: Writer, *, force:
 def track(before: Obj | None, after: Obj, kind: Typed, writer: Writer) -> Obj:
     """`after` with managedFields that say who owns what once `writer` wrote it over `before` by an ordinary write.
 
-    An explicitly empty `metadata.managedFields` in `after` ends all tracking of the object; other changes that a
-    client made to managedFields count when they can be read.
+    An object that came to be untracked stays so until it is applied. An explicitly empty `metadata.managedFields` in
+    `after` ends all tracking; other changes that a client made to managedFields count when they can be read.
     """
     sent = after["metadata"].get("managedFields")
-    if sent is not None and before is not None and sent in ([], [{}]):
-        return _untracked(after)
     old: Obj = before if before is not None else {"metadata": {}}
     owned = _sent_owned(sent, old) if before is not None else {}
-    if before is not None and not owned:
-        owned = _owned_before_tracking(old, kind, writer)
+    if before is not None and (not owned or sent in ([], [{}])):
+        return _untracked(after)
     change = compare(_untracked(old), _untracked(after), kind)
     mine = Owner(writer.manager, "Update", writer.subresource, writer.api_version, writer.now)
     mine, had = owned.get(mine.identity, (mine, frozenset()))
@@ -117,12 +115,6 @@ def track(before: Obj | None, after: Obj, kind: Typed, writer: Writer) -> Obj:
     has = (had - change.removed) | _ownable(change.changed, writer)
     kept[mine.identity] = (replace(mine, time=writer.now) if has != had else mine, has)
     return _signed(_untracked(after), old, kept)
-
-
-def is_applied(obj: Obj) -> bool:
-    """Whether somebody applied the object server-side, so that its owners matter from now on."""
-    entries: list[Obj] = obj["metadata"].get("managedFields") or []
-    return any(entry.get("operation") == "Apply" for entry in entries)
 
 
 def _bare(applied: Obj) -> Obj:

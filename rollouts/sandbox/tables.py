@@ -128,13 +128,9 @@ def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
     return f"{large}{large_unit}{small}{small_unit}" if small else f"{large}{large_unit}"
 
 
-def custom_columns(definition: Obj, version: str) -> tuple[Column, ...]:
-    """The columns a CustomResourceDefinition gives its version: NAME, then its own; without any, NAME and AGE."""
-    served: list[Obj] = (definition.get("spec") or {}).get("versions") or []
-    declared = next((one.get("additionalPrinterColumns") for one in served if one.get("name") == version), None)
-    if not declared:
-        return DEFAULT
-    return (NAME, *(_custom(column) for column in declared))
+def custom_columns(declared: Sequence[Obj]) -> tuple[Column, ...]:
+    """The columns by a version's `additionalPrinterColumns`: NAME, then its own; without any, NAME and AGE."""
+    return (NAME, *(_custom(column) for column in declared)) if declared else DEFAULT
 
 
 def _custom(column: Obj) -> Column:

@@ -1,0 +1,89 @@
+"""The types of the built-in kinds as OpenAPI definitions, read once from `types.yaml` and `typedocs.yaml`."""
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from rollouts.kube.refs import Obj
+
+PREFIX = "io.k8s."
+_SHAPE = re.compile(r"^(?P<open>[\[{]?)(?P<of>[\w-]+)[\]}]?(?: by (?P<by>[\w,]+))?(?P<set> set)?(?P<atomic> atomic)?")
+_PLAIN: dict[str, Obj] = {
+    "string": {"type": "string"},
+    "integer": {"type": "integer"},
+    "number": {"type": "number"},
+    "boolean": {"type": "boolean"},
+    "date-time": {"type": "string", "format": "date-time"},
+    "int-or-string": {"x-kubernetes-int-or-string": True},
+    "any": {"x-kubernetes-preserve-unknown-fields": True},
+}
+
+
+def definition_name(kind: str) -> str:
+    """Under which name a kind stands among the definitions."""
+    return f"{PREFIX}{kind}"
+
+
+def reference(kind: str) -> Obj:
+    return {"$ref": f"#/components/schemas/{definition_name(kind)}"}
+
+
+@cache
+def definitions() -> dict[str, Obj]:
+    """All definitions by name. Shared: not to be changed."""
+    types, docs = _read("types.yaml"), _read("typedocs.yaml")
+    return {
+        definition_name(name.rstrip("~")): _definition(name, fields, docs.get(name.rstrip("~"), {}))
+        for name, fields in types.items()
+    }
+
+
+def _read(name: str) -> dict[str, Any]:
+    text = files("rollouts.sandbox").joinpath(name).read_text(encoding="utf-8")
+    loaded: dict[str, Any] = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return loaded
+
+
+def _definition(name: str, fields: dict[str, str], docs: dict[str, str]) -> Obj:
+    made: Obj = {"type": "object"}
+    if fields:
+        made["properties"] = {
+            key.rstrip("!"): _field(shape, docs.get(key.rstrip("!"), "")) for key, shape in fields.items()
+        }
+    if docs.get("about"):
+        made["description"] = docs["about"]
+    required = [key.rstrip("!") for key in fields if key.endswith("!")]
+    if required:
+        made["required"] = required
+    if name.endswith("~"):
+        made["x-kubernetes-map-type"] = "atomic"
+    return made
+
+
+def _field(shape: str, description: str) -> Obj:
+    plain, _, default = shape.partition(" = ")
+    made = _shape(plain)
+    if default:
+        made["default"] = default
+    if not description:
+        return made
+    return {"description": description} | ({"allOf": [made]} if "$ref" in made else made)
+
+
+def _shape(shape: str) -> Obj:
+    read = _SHAPE.match(shape)
+    if read is None:
+        raise ValueError(f"types.yaml: cannot read the type {shape!r}")
+    inner = dict(_PLAIN[read["of"]]) if read["of"] in _PLAIN else reference(read["of"])
+    if read["open"] == "{":
+        atomic = {"x-kubernetes-map-type": "atomic"} if read["atomic"] else {}
+        return {"type": "object", "additionalProperties": inner} | atomic
+    if read["open"] != "[":
+        return inner
+    if read["by"]:
+        keyed = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": read["by"].split(",")}
+        return {"type": "array", "items": inner} | keyed
+    return {"type": "array", "items": inner, "x-kubernetes-list-type": "set" if read["set"] else "atomic"}

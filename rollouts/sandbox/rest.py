@@ -1,0 +1,361 @@
+"""The verbs on resources over HTTP: each request becomes one call on the server, and its answer goes back."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from typing import Any, TypedDict, cast
+
+from aiohttp import web
+
+from rollouts.kube.errors import ApiError, Gone, Invalid
+from rollouts.kube.refs import Obj
+from rollouts.kube.wire import PatchType, Propagation, WatchEvent
+from rollouts.sandbox import bodies
+from rollouts.sandbox.fieldset import unknown_fields
+from rollouts.sandbox.openapi import typed
+from rollouts.sandbox.refusals import bad_request, method_not_allowed, unsupported_media_type
+from rollouts.sandbox.requests import (
+    UNSERVED,
+    Form,
+    Target,
+    flag,
+    form_of,
+    is_dry_run,
+    manager_of,
+    whole_number,
+)
+from rollouts.sandbox.server import ApiServer, Client, Options
+
+_LONGEST_WATCH = 3600.0
+_INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+
+
+class Rest:
+    """Handles requests for resources on one server."""
+
+    def __init__(self, server: ApiServer) -> None:
+        self._server = server
+
+    async def handle(self, request: web.Request, target: Target) -> web.StreamResponse:
+        """Answer one request. Raises ApiError when it is refused."""
+        if target.subresource in UNSERVED - target.served.subresources:
+            raise _no_node(target)
+        form = form_of(request.headers.get("Accept", ""))
+        if form is None:
+            raise _not_acceptable()
+        call = _Call(self._server, request, target, form)
+        handler = _HANDLERS.get((request.method, bool(target.name)))
+        if handler is None:
+            raise method_not_allowed()
+        return await handler(call)
+
+
+def _no_node(target: Target) -> ApiError:
+    text = f"the sandbox has no nodes that run containers, so there is no {target.subresource} of pod {target.name}"
+    return ApiError(text, code=501, reason="NotImplemented")
+
+
+def _not_acceptable() -> ApiError:
+    text = "only the following media types are accepted: application/json, as Table or PartialObjectMetadata too"
+    return ApiError(text, code=406, reason="NotAcceptable")
+
+
+class _Selectors(TypedDict):
+    label_selector: str
+    field_selector: str
+
+
+class _Call:
+    """One request for a resource, read as far as all verbs need it."""
+
+    def __init__(self, server: ApiServer, request: web.Request, target: Target, form: Form) -> None:
+        self.server, self.request, self.target, self.form = server, request, target, form
+        self.query: Mapping[str, str] = request.query
+        self.agent = request.headers.get("User-Agent", "")
+        self.client: Client = server.as_user(self.agent.split("/", 1)[0])
+        self.warnings: list[str] = []
+
+    @property
+    def place(self) -> tuple[str, str]:
+        return self.target.namespace, self.target.name
+
+    @property
+    def selectors(self) -> _Selectors:
+        return {
+            "label_selector": self.query.get("labelSelector", ""),
+            "field_selector": self.query.get("fieldSelector", ""),
+        }
+
+    @property
+    def manager(self) -> str:
+        return manager_of(self.query, self.agent)
+
+    def options(self, body: Any) -> Options:
+        """Options of a write. Unknown fields of built-in kinds are found here, those of custom ones by the server."""
+        validation = self.query.get("fieldValidation", "")
+        if validation not in ("", "Ignore", "Warn", "Strict"):
+            raise bad_request(f'Invalid value: "{validation}": fieldValidation: must be Ignore, Warn or Strict')
+        self._check_fields(body, validation or "Warn")
+        return {
+            "dry_run": is_dry_run(self.query.get("dryRun", "")),
+            "field_validation": validation or "Warn",
+            "warnings": self.warnings,
+        }
+
+    def _check_fields(self, body: Any, validation: str) -> None:
+        served = self.target.served
+        if served.custom or self.target.subresource or validation == "Ignore" or not isinstance(body, dict):
+            return
+        found = [f'unknown field "{path}"' for path in unknown_fields(body, typed(served)) if "$" not in path]
+        if found and validation == "Strict":
+            resource = served.resource
+            text = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
+            raise bad_request(f"{text}: strict decoding error: {', '.join(found)}")
+        self.warnings.extend(found)
+
+    async def body(self) -> Obj:
+        return bodies.read_object(await self.request.read(), self.request.content_type)
+
+    def answer(self, obj: Obj, status: int = 200) -> web.Response:
+        shown = bodies.one(self.target.served, obj, self.form, self.server.now(), self._include())
+        return self._response(shown, status)
+
+    def answer_list(self, listing: Any) -> web.Response:
+        shown = bodies.many(self.target.served, listing, self.form, self.server.now(), self._include())
+        return self._response(shown, 200)
+
+    def shown_event(self, event: WatchEvent) -> bytes:
+        obj = event.object
+        if event.type != "BOOKMARK" or not self.form.shape:
+            obj = bodies.one(self.target.served, obj, self.form, self.server.now(), self._include())
+        elif self.form.shape == "Table":
+            kind: Obj = {"kind": "Table", "apiVersion": f"meta.k8s.io/{self.form.version}"}
+            obj = kind | {
+                "metadata": obj["metadata"],
+                "columnDefinitions": None,
+                "rows": [{"cells": [], "object": obj}],
+            }
+        return bodies.write({"type": event.type, "object": obj}) + b"\n"
+
+    def _include(self) -> Any:
+        return bodies.include_of(self.query.get("includeObject", ""))
+
+    def _response(self, body: Obj, status: int) -> web.Response:
+        response = web.Response(
+            body=bodies.write(body), status=status, headers={"Content-Type": self.form.content_type}
+        )
+        for text in self.warnings:
+            escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+            response.headers.add("Warning", f'299 - "{escaped}"')
+        return response
+
+
+async def _get(call: _Call) -> web.StreamResponse:
+    if flag(call.query, "watch"):
+        return await _watch(call)
+    target = call.target
+    return call.answer(await call.client.get(target.served.resource, *call.place, subresource=target.subresource))
+
+
+async def _list(call: _Call) -> web.StreamResponse:
+    if flag(call.query, "watch"):
+        return await _watch(call)
+    listing = await call.client.list(
+        call.target.served.resource,
+        call.target.namespace,
+        **call.selectors,
+        limit=whole_number(call.query, "limit"),
+        continue_token=call.query.get("continue", ""),
+    )
+    asked = call.query.get("resourceVersion", "")
+    if call.query.get("resourceVersionMatch") == "Exact" and asked != listing.resource_version:
+        raise Gone(f"The provided resource version is too old: {asked}; only {listing.resource_version} can be listed")
+    return call.answer_list(listing)
+
+
+async def _create(call: _Call) -> web.StreamResponse:
+    target, body = call.target, await call.body()
+    made = await call.client.create(
+        target.served.resource,
+        target.namespace,
+        body,
+        name=target.name,
+        subresource=target.subresource,
+        field_manager=call.manager,
+        **call.options(body),
+    )
+    return call.answer(made, 201)
+
+
+async def _create_below(call: _Call) -> web.StreamResponse:
+    if not call.target.subresource:
+        raise method_not_allowed()
+    return await _create(call)
+
+
+async def _replace(call: _Call) -> web.StreamResponse:
+    target, body = call.target, await call.body()
+    made = await call.client.replace(
+        target.served.resource,
+        *call.place,
+        body,
+        subresource=target.subresource,
+        field_manager=call.manager,
+        **call.options(body),
+    )
+    return call.answer(made)
+
+
+async def _patch(call: _Call) -> web.StreamResponse:
+    target, media = call.target, call.request.content_type
+    try:
+        kind = PatchType(media)
+    except ValueError:
+        raise unsupported_media_type([one.value for one in PatchType]) from None
+    patch = bodies.read(await call.request.read(), media, [media])
+    if not isinstance(patch, list if kind is PatchType.JSON else dict):
+        raise bad_request(f"a patch of type {media} must be {'a list' if kind is PatchType.JSON else 'an object'}")
+    force = flag(call.query, "force")
+    if force and kind is not PatchType.APPLY:
+        raise Invalid("PatchOptions.meta.k8s.io is invalid: force: Forbidden: may not be specified for non-apply patch")
+    made = await call.client.patch(
+        target.served.resource,
+        *call.place,
+        patch,
+        type=kind,
+        subresource=target.subresource,
+        field_manager=call.query.get("fieldManager", "") if kind is PatchType.APPLY else call.manager,
+        force=force,
+        **call.options(patch),
+    )
+    return call.answer(made)
+
+
+class _Deletion:
+    """The options of a delete: from the body, else from the query."""
+
+    def __init__(self, body: Obj, query: Mapping[str, str]) -> None:
+        asked: Obj = body.get("preconditions") or {}
+        self.uid, self.version = str(asked.get("uid") or ""), str(asked.get("resourceVersion") or "")
+        grace = body.get("gracePeriodSeconds", query.get("gracePeriodSeconds"))
+        self.grace = None if grace is None else int(grace)
+        propagation = body.get("propagationPolicy") or query.get("propagationPolicy") or None
+        if propagation not in (None, "Background", "Foreground", "Orphan"):
+            text = f'Unsupported value: "{propagation}": supported values: "Foreground", "Background", "Orphan"'
+            raise Invalid(f"DeleteOptions.meta.k8s.io is invalid: propagationPolicy: {text}")
+        if propagation is None and "orphanDependents" in body:
+            propagation = "Orphan" if body["orphanDependents"] else "Background"
+        self.propagation = cast(Propagation | None, propagation)
+        self.dry_run = is_dry_run(query.get("dryRun", "") or ",".join(body.get("dryRun") or ()))
+
+
+async def _deletion(call: _Call) -> _Deletion:
+    raw = await call.request.read()
+    return _Deletion(bodies.read_object(raw, call.request.content_type) if raw else {}, call.query)
+
+
+async def _delete(call: _Call) -> web.StreamResponse:
+    if call.target.subresource:
+        raise method_not_allowed()
+    options = await _deletion(call)
+    gone = await call.client.delete(
+        call.target.served.resource,
+        *call.place,
+        propagation=options.propagation,
+        uid=options.uid,
+        grace_period=options.grace,
+        resource_version=options.version,
+        dry_run=options.dry_run,
+    )
+    return call.answer(gone)
+
+
+async def _delete_collection(call: _Call) -> web.StreamResponse:
+    options = await _deletion(call)
+    gone = await call.client.delete_collection(
+        call.target.served.resource,
+        call.target.namespace,
+        **call.selectors,
+        propagation=options.propagation,
+        grace_period=options.grace,
+        dry_run=options.dry_run,
+    )
+    return call.answer_list(gone)
+
+
+async def _watch(call: _Call) -> web.StreamResponse:
+    """A stream of events, one JSON document a line, until the client or the timeout ends it."""
+    events = _events(call)
+    call._include()
+    response = web.StreamResponse(headers={"Content-Type": call.form.content_type})
+    response.enable_chunked_encoding()
+    await response.prepare(call.request)
+    bookmarks = flag(call.query, "allowWatchBookmarks")
+    try:
+        async with aclosing(cast(Any, events)):
+            async for event in events:
+                if event.type != "BOOKMARK" or bookmarks:
+                    await response.write(call.shown_event(event))
+    except ApiError as error:
+        await response.write(bodies.write({"type": "ERROR", "object": bodies.status_of(error)}) + b"\n")
+    except ConnectionError:
+        return response
+    await response.write_eof()
+    return response
+
+
+def _events(call: _Call) -> AsyncIterator[WatchEvent]:
+    """The events asked for; refused before the first of them when they cannot be had."""
+    query, target = call.query, call.target
+    selectors = call.selectors
+    if target.name:
+        pinned = f"metadata.name={target.name}"
+        selectors["field_selector"] = ",".join(part for part in (selectors["field_selector"], pinned) if part)
+    timeout = float(whole_number(query, "timeoutSeconds") or _LONGEST_WATCH)
+    initial = _asks_initial_events(query)
+    version = "" if initial else query.get("resourceVersion", "")
+
+    def begin(since: str) -> AsyncIterator[WatchEvent]:
+        return call.client.watch(
+            target.served.resource, target.namespace, resource_version=since, timeout=timeout, **selectors
+        )
+
+    return _with_initial(call, begin, selectors) if initial else begin(version)
+
+
+def _asks_initial_events(query: Mapping[str, str]) -> bool:
+    if "sendInitialEvents" not in query:
+        return False
+    if query.get("resourceVersionMatch") != "NotOlderThan":
+        text = (
+            "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        )
+        raise Invalid(f"ListOptions.meta.k8s.io is invalid: {text}")
+    return flag(query, "sendInitialEvents")
+
+
+async def _with_initial(
+    call: _Call, begin: Callable[[str], AsyncIterator[WatchEvent]], selectors: _Selectors
+) -> AsyncIterator[WatchEvent]:
+    """What is there as ADDED, a bookmark that says so, then the changes."""
+    resource = call.target.served.resource
+    listing = await call.client.list(resource, call.target.namespace, **selectors)
+    for obj in listing.items:
+        yield WatchEvent("ADDED", obj)
+    metadata = {"resourceVersion": listing.resource_version, "annotations": {_INITIAL_EVENTS_END: "true"}}
+    mark = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
+    yield WatchEvent("BOOKMARK", mark)
+    async for event in begin(listing.resource_version):
+        yield event
+
+
+_Handler = Callable[[_Call], Awaitable[web.StreamResponse]]
+_HANDLERS: dict[tuple[str, bool], _Handler] = {
+    ("GET", True): _get,
+    ("GET", False): _list,
+    ("POST", False): _create,
+    ("POST", True): _create_below,
+    ("PUT", True): _replace,
+    ("PATCH", True): _patch,
+    ("DELETE", True): _delete,
+    ("DELETE", False): _delete_collection,
+}
