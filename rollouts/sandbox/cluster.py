@@ -16,7 +16,9 @@ from rollouts.sandbox.kubelet.kubelet import Kubelet, Timing
 from rollouts.sandbox.kubelet.runtime import PodRuntime
 from rollouts.sandbox.server import ApiServer
 from rollouts.sandbox.workloads.caches import Caches
+from rollouts.sandbox.workloads.deployment import DeploymentController
 from rollouts.sandbox.workloads.endpoints import EndpointsController
+from rollouts.sandbox.workloads.job import JobController
 from rollouts.sandbox.workloads.kinds import Kinds
 from rollouts.sandbox.workloads.replicaset import ReplicaSetController
 
@@ -88,6 +90,10 @@ def _wire(server: ApiServer | None, wire: Wire | None, actor: str) -> Wire:
 def _parts(caches: Caches, now: clock.Clock, names: frozenset[str]) -> Iterable[_Controller]:
     if "replicaset" in names:
         yield ReplicaSetController(caches, now)
+    if "deployment" in names:
+        yield DeploymentController(caches, now)
+    if "job" in names:
+        yield JobController(caches, now)
     if "endpoints" in names:
         yield EndpointsController(caches)
     if "garbage" in names:
