@@ -1,0 +1,65 @@
+"""Pure. How to reach an API server and as whom: what kubectl's flags say, and what to do when nothing says it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+
+class AccessError(Exception):
+    """No way to an API server, or a configuration that cannot be used. The message says which and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The flags that kubectl and every Kubernetes client share; "" or None means that the configuration decides."""
+
+    kubeconfig: str = ""
+    """A path. Without one: $KUBECONFIG, ~/.kube/config, then the service account of the pod we run in."""
+    context: str = ""
+    cluster: str = ""
+    user: str = ""
+    namespace: str = ""
+    server: str = ""
+    tls_server_name: str = ""
+    insecure_skip_tls_verify: bool | None = None
+    certificate_authority: str = ""
+    client_certificate: str = ""
+    client_key: str = ""
+    token: str = ""
+    username: str = ""
+    password: str = ""
+    impersonate: str = ""
+    impersonate_uid: str = ""
+    impersonate_groups: tuple[str, ...] = ()
+    proxy_url: str = ""
+    request_timeout: float = 0.0
+    """Seconds a request other than a watch may take; 0: 30 s for one object, 120 s for a list."""
+    disable_compression: bool = False
+    qps: float = 0.0
+    """Requests per second allowed from here; 0: no limit of ours, the API server's priority and fairness decides."""
+    burst: int = 0
+    """How many requests may go ahead of `qps`; 0: twice the qps."""
+
+
+def kubeconfig_paths(access: Access, environ: Mapping[str, str]) -> list[str]:
+    """The kubeconfig files to merge, in order: those the flag or $KUBECONFIG names, else the one in the home."""
+    if access.kubeconfig:
+        return [access.kubeconfig]
+    named = [path for path in environ.get("KUBECONFIG", "").split(":") if path]
+    home = environ.get("HOME", "")
+    return named or ([f"{home}/.kube/config"] if home else [])
+
+
+def runs_in_a_pod(environ: Mapping[str, str]) -> bool:
+    return bool(environ.get("KUBERNETES_SERVICE_HOST") and environ.get("KUBERNETES_SERVICE_PORT"))
+
+
+def impersonation(access: Access) -> list[tuple[str, str]]:
+    """The headers that ask to act as somebody else."""
+    headers = [("Impersonate-Group", group) for group in access.impersonate_groups]
+    if access.impersonate:
+        headers.append(("Impersonate-User", access.impersonate))
+    if access.impersonate_uid:
+        headers.append(("Impersonate-Uid", access.impersonate_uid))
+    return headers
