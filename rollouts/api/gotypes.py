@@ -45,11 +45,12 @@ def _field(text: str) -> Field:
 
 
 class WrongType(ValueError):
-    """A value that Go could not read: `path` within the value, what was `expected` and what was `found`."""
+    """A `value` that Go could not read: its `path`, the type that was `expected` and the one that was `found`."""
 
-    def __init__(self, path: str, expected: str, found: Any) -> None:
+    def __init__(self, path: str, expected: str, value: Any) -> None:
         names = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
-        self.path, self.expected, self.found = path, expected, names.get(type(found), type(found).__name__)
+        self.path, self.expected, self.value = path, expected, value
+        self.found = names.get(type(value), type(value).__name__)
         super().__init__(f"{path}: must be of type {expected}: {self.found}")
 
 

@@ -1,0 +1,84 @@
+"""Pure. What the controller does not do yet: a spec that asks for it is refused, never half done."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from analysis.schema import Model
+from rollouts.api import fielderrors
+from rollouts.api.rollout import Rollout
+
+NOT_SUPPORTED_YET = (
+    "spec.workloadRef",
+    "spec.restartAt",
+    "spec.rollbackWindow",
+    "spec.progressDeadlineAbort",
+    "spec.strategy.blueGreen",
+    "spec.strategy.canary.antiAffinity",
+    "spec.strategy.canary.dynamicStableScale",
+    "spec.strategy.canary.minPodsPerReplicaSet",
+    "spec.strategy.canary.pingPong",
+    "spec.strategy.canary.replicaProgressThreshold",
+    "spec.strategy.canary.scaleDownDelayRevisionLimit",
+    "spec.strategy.canary.steps[].experiment",
+    "spec.strategy.canary.steps[].plugin",
+    "spec.strategy.canary.steps[].setCanaryScale",
+    "spec.strategy.canary.steps[].setHeaderRoute",
+    "spec.strategy.canary.steps[].setMirrorRoute",
+    "spec.strategy.canary.trafficRouting.alb",
+    "spec.strategy.canary.trafficRouting.ambassador",
+    "spec.strategy.canary.trafficRouting.apisix",
+    "spec.strategy.canary.trafficRouting.appMesh",
+    "spec.strategy.canary.trafficRouting.istio.destinationRule",
+    "spec.strategy.canary.trafficRouting.istio.virtualService.tcpRoutes",
+    "spec.strategy.canary.trafficRouting.istio.virtualService.tlsRoutes",
+    "spec.strategy.canary.trafficRouting.istio.virtualServices[].tcpRoutes",
+    "spec.strategy.canary.trafficRouting.istio.virtualServices[].tlsRoutes",
+    "spec.strategy.canary.trafficRouting.nginx",
+    "spec.strategy.canary.trafficRouting.plugins",
+    "spec.strategy.canary.trafficRouting.smi",
+    "spec.strategy.canary.trafficRouting.traefik",
+)
+"""Fields that are refused; `[]` stands for every item of a list. An entry goes when the controller acts on it."""
+
+
+def unsupported(rollout: Rollout) -> str | None:
+    """The first field of the spec that the controller does not act on, or does not know, as a fault; else None."""
+    for field in NOT_SUPPORTED_YET:
+        for path in _given(rollout, "", field.split(".")):
+            return fielderrors.forbidden(path, "not supported yet by this controller")
+    for path in _unknown(rollout.spec, "spec"):
+        return fielderrors.forbidden(path, "unknown field; check its spelling and place, or remove it")
+    return None
+
+
+def _given(value: Any, path: str, rest: list[str]) -> Iterator[str]:
+    """Paths under `value` that match `rest` and hold more than a zero."""
+    if not rest:
+        if not (value is None or value is False or value in ("", (), {})):
+            yield path
+        return
+    if not isinstance(value, Model):
+        return
+    name, many = rest[0].removesuffix("[]"), rest[0].endswith("[]")
+    child, at = _field(value, name), f"{path}.{name}" if path else name
+    if not many:
+        yield from _given(child, at, rest[1:])
+        return
+    for index, item in enumerate(child):
+        yield from _given(item, f"{at}[{index}]", rest[1:])
+
+
+def _field(model: Model, alias: str) -> Any:
+    fields = type(model).model_fields
+    return next(getattr(model, name) for name, field in fields.items() if field.alias == alias)
+
+
+def _unknown(value: Any, path: str) -> Iterator[str]:
+    """Paths of fields that no model knows, the outermost first."""
+    if isinstance(value, Model):
+        yield from (f"{path}.{name}" for name in value.unknown)
+        for name, field in type(value).model_fields.items():
+            yield from _unknown(getattr(value, name), f"{path}.{field.alias or name}")
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from _unknown(item, f"{path}[{index}]")
