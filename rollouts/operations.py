@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from analysis.schema import format_time
+from rollouts.api.gotypes import WrongType
 from rollouts.api.labels import EPHEMERAL_METADATA, POD_TEMPLATE_HASH
 from rollouts.kube.fields import number, part, parts, revision_of, text
-from rollouts.kube.patch import nested, op_add, op_replace, op_test, same
+from rollouts.kube.patch import nested, op_add, op_replace, op_test
 from rollouts.kube.refs import (
     ANALYSIS_RUN,
     DEPLOYMENT,
@@ -195,7 +196,7 @@ def undo(rollout: Obj, replica_sets: Iterable[Obj], workload: Obj | None = None,
     earlier = _earlier(rollout, replica_sets, to_revision)
     template = _as_written(earlier)
     current = part(workload if workload is not None else rollout, *_template_path(ref))
-    if same(_essence(current), _essence(template)):
+    if _equal(current, template):
         message = f"skipped rollback (current template already matches revision {revision_of(earlier)})"
         return Operation((), message)
     change = Change(ref, [op_replace(template, *_template_path(ref))], PatchType.JSON)
@@ -244,12 +245,14 @@ def _json(written: str) -> Obj:
     return value if isinstance(value, dict) else {}
 
 
-def _essence(value: object) -> object:
-    """The value without fields that hold nothing: a typed client writes `resources: {}` where a manifest is silent."""
-    if isinstance(value, dict):
-        kept = {key: _essence(each) for key, each in value.items()}
-        return {key: each for key, each in kept.items() if each not in (None, {}, [])}
-    return [_essence(each) for each in value] if isinstance(value, list) else value
+def _equal(current: Obj, template: Obj) -> bool:
+    """Whether both make the same Pods. A template that cannot be read equals none: then let the API server judge it."""
+    from rollouts.api.template import templates_equal  # loads every type of a Pod; only this needs them
+
+    try:
+        return templates_equal(current, template)
+    except WrongType:
+        return False
 
 
 def _template_path(ref: Ref) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ def run(argv: Sequence[str]) -> int:
         root.print_help()
         return 0
     if args.offline:
-        _load(args.command)(args)
+        load(args.command)(args)
         return 0
     return _with_cluster(args)
 
@@ -61,10 +61,10 @@ async def _connected(args: argparse.Namespace) -> None:
         session = Session(
             wire, wire.namespace, sys.stdout, sys.stderr, lambda: datetime.now(UTC), live=sys.stdout.isatty()
         )
-        await _load(args.command)(session, args)
+        await load(args.command)(session, args)
 
 
-def _load(command: str) -> Any:
+def load(command: str) -> Any:
     """The function behind `module:function`, a `rollouts.cli.session.Command` unless it is offline."""
     module, _, name = command.partition(":")
     return getattr(import_module(module), name)

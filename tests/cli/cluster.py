@@ -57,6 +57,7 @@ def replica_set(owner: Obj, suffix: str, revision: int, replicas: int, age: int,
         "metadata": meta(name, age, owner, labels=labels, annotations=marks, generation=1),
         "spec": {
             "replicas": replicas,
+            "selector": {"matchLabels": labels},
             "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": image}]}},
         },
         "status": {"replicas": replicas, "availableReplicas": replicas, "observedGeneration": 1},
@@ -68,7 +69,7 @@ def pod(owner: Obj, suffix: str, age: int) -> Obj:
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": meta(f"{owner['metadata']['name']}-{suffix}", age, owner, labels=owner["metadata"]["labels"]),
-        "spec": {"containers": [{"name": "c"}]},
+        "spec": {"containers": [{"name": "c", "image": "img"}]},
         "status": {
             "phase": "Running",
             "containerStatuses": [{"name": "c", "ready": True, "restartCount": 0, "state": {"running": {}}}],
