@@ -6,6 +6,7 @@ from typing import Any
 from rollouts.kube.refs import Obj, name_of
 from rollouts.sandbox import crds
 from rollouts.sandbox.defaults import defaulted
+from rollouts.sandbox.names import check_words
 from rollouts.sandbox.refusals import Cause, invalid
 from rollouts.sandbox.registry import Served
 from rollouts.sandbox.validation import validate
@@ -23,14 +24,12 @@ def prepare(served: Served, obj: Obj, old: Obj | None) -> Obj:
 
 def _decoded(obj: Obj, old: Obj) -> Obj:
     """A built-in object without its nulls: to the API server's types a null is an absent field."""
-    return {
-        key: value if value is old.get(key) else without_nulls(value) for key, value in obj.items() if value is not None
-    }
+    return {key: without_nulls(value, old.get(key)) for key, value in obj.items() if value is not None}
 
 
 def check(served: Served, new: Obj, old: Obj | None) -> None:
     """Invalid (422) with every cause when the object breaks a rule of its kind."""
-    causes = _causes(served, new, old)
+    causes = check_words(new, old) + _causes(served, new, old)
     if causes:
         raise invalid(served.resource, name_of(new), causes)
 
@@ -43,13 +42,16 @@ def _causes(served: Served, new: Obj, old: Obj | None) -> list[Cause]:
     return validate(new, old)
 
 
-def without_nulls(value: Any) -> Any:
-    """The value without the nulls in its objects; the very value when there are none."""
+def without_nulls(value: Any, old: Any = None) -> Any:
+    """The value without the nulls in its objects; the very value when there are none, or when it is `old`."""
+    if value is old:
+        return value
     if isinstance(value, dict):
-        kept = {key: without_nulls(inner) for key, inner in value.items() if inner is not None}
+        before = old if isinstance(old, dict) else {}
+        kept = {key: without_nulls(inner, before.get(key)) for key, inner in value.items() if inner is not None}
         same = len(kept) == len(value) and all(kept[key] is value[key] for key in kept)
         return value if same else kept
     if isinstance(value, list):
         items = [without_nulls(item) for item in value]
-        return value if all(new is old for new, old in zip(items, value, strict=True)) else items
+        return value if all(new is given for new, given in zip(items, value, strict=True)) else items
     return value

@@ -1,12 +1,11 @@
 """Pure. What an API server does to every object alike: system metadata, generations, finalizers, deletion."""
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from rollouts.kube.refs import Obj, Resource
 from rollouts.kube.wire import Propagation
-from rollouts.sandbox.refusals import Cause, bad_request, bad_value, forbidden_field, required
+from rollouts.sandbox.refusals import Cause, bad_request, bad_value, forbidden_field
 from rollouts.sandbox.registry import Served
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
@@ -24,37 +23,6 @@ _SYSTEM = frozenset(
 )
 _IMMUTABLE = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 _NOT_ASKED_FOR = frozenset({"apiVersion", "kind", "metadata", "status"})
-
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_PATH_SEGMENT_KINDS = frozenset({"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"})
-_LABEL_KINDS = frozenset({"Namespace", "Service"})
-_LABEL_TEXT = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
-    "an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-)
-_SUBDOMAIN_TEXT = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
-    "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-)
-
-
-def check_name(resource: Resource, name: str) -> list[Cause]:
-    """Why `name` cannot be the name of such an object; empty when it can."""
-    if not name:
-        return [required("metadata.name", "name or generateName is required")]
-    if resource.kind in _PATH_SEGMENT_KINDS:
-        bad = name in (".", "..") or "/" in name or "%" in name
-        return [bad_value("metadata.name", name, "may not contain '/' or '%', nor be '.' or '..'")] if bad else []
-    label = resource.kind in _LABEL_KINDS
-    limit = 63 if label else 253
-    if len(name) > limit:
-        return [bad_value("metadata.name", name, f"must be no more than {limit} bytes")]
-    if not (_LABEL if label else _SUBDOMAIN).fullmatch(name):
-        return [bad_value("metadata.name", name, _LABEL_TEXT if label else _SUBDOMAIN_TEXT)]
-    return []
 
 
 def check_addressed(served: Served, obj: Obj, namespace: str, name: str) -> None:
@@ -88,7 +56,7 @@ class Birth:
 def born(served: Served, obj: Obj, birth: Birth) -> Obj:
     """The new object: with its system metadata, without a status where that is a subresource."""
     given = obj.get("metadata") or {}
-    metadata = {key: value for key, value in given.items() if key not in _SYSTEM and value is not None}
+    metadata = {key: value for key, value in given.items() if key not in _SYSTEM and value not in (None, {}, [])}
     metadata["name"] = birth.name
     if served.resource.namespaced:
         metadata["namespace"] = birth.namespace

@@ -19,6 +19,7 @@ from rollouts.sandbox.addresses import Addresses
 from rollouts.sandbox.admission import check, prepare
 from rollouts.sandbox.deletion import CRD_KEY, NAMESPACE_KEY, DeleteOptions, Deletion
 from rollouts.sandbox.eviction import verdict
+from rollouts.sandbox.names import check_name
 from rollouts.sandbox.patches import json_patch, merge
 from rollouts.sandbox.registry import POD_DISRUPTION_BUDGET, Registry, Served
 from rollouts.sandbox.scale import scale_of, scaled
@@ -293,7 +294,7 @@ class Verbs:
             name = self._generated(prefix)
             while name in taken:
                 name = self._generated(prefix)
-        causes = lifecycle.check_name(served.resource, name)
+        causes = check_name(served.resource, name)
         if causes:
             raise refusals.invalid(served.resource, name, causes)
         return name
