@@ -12,6 +12,7 @@ from rollouts.sandbox.workloads.pods import is_finished, is_ready
 SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 ENDPOINTS_BY = "endpoints.kubernetes.io/managed-by"
+_BY_LABEL = "label"
 _SETTLE = 0.02
 """Seconds for which news of pods are gathered, so that a ReplicaSet's pods make one write and not one each."""
 
@@ -27,6 +28,7 @@ class EndpointsController:
         self.endpoints = caches[ENDPOINTS]
         self.slices = caches[ENDPOINT_SLICE]
         self._selecting: dict[str, dict[Key, dict[str, str]]] = {}
+        self.pods.add_index(_BY_LABEL, _labels)
         self.services.subscribe(self._on_service)
         self.pods.subscribe(self._on_pod)
 
@@ -34,24 +36,25 @@ class EndpointsController:
         await self.queue.run(self.reconcile, workers=4)
 
     def _on_service(self, old: Obj | None, new: Obj | None) -> None:
-        obj = new or old or {}
-        within = self._selecting.setdefault(namespace_of(obj), {})
-        if new is not None and (selector := new["spec"].get("selector")):
-            within[key_of(new)] = selector
-        else:
-            within.pop(key_of(obj), None)
-        self.queue.add(key_of(obj))
+        for service, selecting in ((old, False), (new, True)):
+            if service is None or not (selector := service["spec"].get("selector")):
+                continue
+            by_label = self._selecting.setdefault(_handle(service, selector), {})
+            if selecting:
+                by_label[key_of(service)] = selector
+            else:
+                by_label.pop(key_of(service), None)
+        self.queue.add(key_of(new or old or {}))
 
     def _on_pod(self, old: Obj | None, new: Obj | None) -> None:
         if old is not None and new is not None and _serving(old) == _serving(new):
             return
         for pod in (old, new):
-            if pod is None:
-                continue
-            labels = (pod["metadata"].get("labels") or {}).items()
-            for key, selector in self._selecting.get(namespace_of(pod), {}).items():
-                if selector.items() <= labels:
-                    self.queue.add_after(key, _SETTLE)
+            labels = (pod["metadata"].get("labels") or {}) if pod is not None else {}
+            for label in _labels(pod) if pod is not None else ():
+                for key, selector in self._selecting.get(label, {}).items():
+                    if selector.items() <= labels.items():
+                        self.queue.add_after(key, _SETTLE)
 
     async def reconcile(self, key: Key) -> None:
         """Make one Service's Endpoints and EndpointSlice say who serves it now."""
@@ -59,10 +62,10 @@ class EndpointsController:
         if service is None:
             await self._delete(key)
             return
-        selector = self._selecting.get(key[0], {}).get(key)
-        if selector is None or is_deleting(service):
+        selector = service["spec"].get("selector")
+        if not selector or is_deleting(service):
             return
-        pods = [pod for pod in self.pods.objects(key[0]) if _is_selected(pod, selector)]
+        pods = [pod for pod in self.pods.by(_BY_LABEL, _handle(service, selector)) if _is_selected(pod, selector)]
         early = bool(service["spec"].get("publishNotReadyAddresses"))
         await self._store(ENDPOINTS, endpoints_of(service, pods, early), self.endpoints.get(*key))
         known = next((each for each in self.slices.owned_by(uid_of(service)) if _is_ours(each)), None)
@@ -161,6 +164,21 @@ def _port_number(port: Obj, pod: Obj) -> int | None:
         each for spec in pod["spec"]["containers"] for each in spec.get("ports") or () if each.get("name") == target
     )
     return next((int(each["containerPort"]) for each in named), None)
+
+
+def _labels(obj: Obj) -> list[str]:
+    """Index function: each label of an object, within its namespace."""
+    namespace = namespace_of(obj)
+    return [f"{namespace}/{key}={value}" for key, value in (obj["metadata"].get("labels") or {}).items()]
+
+
+def _handle(service: Obj, selector: dict[str, str]) -> str:
+    """The one label of a Service's selector by which it and its pods are looked up, for want of a better one the last.
+
+    Selectors begin with what many share (an application's name) and end with what tells them apart (a hash).
+    """
+    key, value = list(selector.items())[-1]
+    return f"{namespace_of(service)}/{key}={value}"
 
 
 def _unnamed(port: Obj) -> Obj:
