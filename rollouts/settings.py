@@ -1,0 +1,150 @@
+"""Flags and environment of the controller, read once into a frozen value.
+
+Names, defaults and meanings are Argo Rollouts', so that its Deployment manifest starts this controller unchanged.
+A flag that nobody knows ends the program (exit code 1), and so does one whose feature is not there yet: both by name.
+Three defaults are ours, on purpose:
+
+* `--qps` and `--burst` limit nothing unless they are set: the API server's priority and fairness shares out better
+  than a fixed number does.
+* ROLLOUT_VERIFY_RETRY_INTERVAL is taken at its word (Argo Rollouts ignores every valid value by an inverted check).
+* A number or duration that cannot be read is refused, never replaced by a default.
+"""
+
+import os
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from analysis.schema import parse_duration
+from rollouts.flags import FLAGS, FlagError, read_flags, usage
+from rollouts.kube.access import SERVICE_ACCOUNT, Access
+from rollouts.kube.lease import Terms
+
+PROGRAM = "rollouts controller"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the controller was told at its start. Times are seconds."""
+
+    access: Access = field(default_factory=Access)
+    controller_namespace: str = "argo-rollouts"
+    """Where the lease, the ConfigMap and the Secrets of the controller itself live."""
+    instance_id: str = ""
+    namespaced: bool = False
+    resync: float = 900.0
+    log_level: str = "info"
+    log_format: str = "text"
+    metrics_port: int = 8090
+    healthz_port: int = 8080
+    rollout_threads: int = 10
+    experiment_threads: int = 10
+    analysis_threads: int = 30
+    service_threads: int = 10
+    ingress_threads: int = 10
+    ephemeral_metadata_threads: int = 10
+    ephemeral_metadata_retries: int = 3
+    istio_api_version: str = "v1alpha3"
+    alb_ingress_classes: tuple[str, ...] = ("alb",)
+    nginx_ingress_classes: tuple[str, ...] = ("nginx",)
+    leader_elect: bool = True
+    terms: Terms = field(default_factory=Terms)
+    identity: str = ""
+    verify_retry_interval: float = 10.0
+    prometheus_address: str = ""
+    version: bool = False
+    """Asked for the version only."""
+    help: bool = False
+    """Asked for help only."""
+
+    @property
+    def lease_name(self) -> str:
+        """The name that Argo Rollouts uses too, so that the two exclude each other."""
+        return "argo-rollouts-controller-lock" + (f"-{self.instance_id}" if self.instance_id else "")
+
+
+class SettingsError(Exception):
+    """A flag or variable that cannot be used. The message names it and says what to do."""
+
+
+def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
+    """Read flags and environment. Raises SettingsError."""
+    try:
+        given = read_flags(argv)
+    except FlagError as error:
+        raise SettingsError(str(error)) from error
+    values = {flag.name: given.get(flag.name, flag.default) for flag in FLAGS}
+    _refuse_what_is_not_there(given)
+    terms = Terms(
+        values["leader-election-lease-duration"],
+        values["leader-election-renew-deadline"],
+        values["leader-election-retry-period"],
+    )
+    if values["leader-elect"] and terms.fault():
+        raise SettingsError(f"--leader-election-*: {terms.fault()}")
+    return Settings(
+        access=_access(values, given),
+        controller_namespace=_controller_namespace(environ),
+        terms=terms,
+        identity=f"{socket.gethostname()}_{uuid4()}",
+        verify_retry_interval=_seconds(environ, "ROLLOUT_VERIFY_RETRY_INTERVAL", 10.0),
+        prometheus_address=environ.get("ARGO_ROLLOUTS_PROMETHEUS_ADDRESS", ""),
+        **{flag.field: values[flag.name] for flag in FLAGS if flag.field in _OWN},
+    )
+
+
+def parse_or_exit(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Settings:
+    """`parse` for a program: prints help (exit code 0) or what is wrong (exit code 1)."""
+    try:
+        settings = parse(argv, environ)
+    except SettingsError as error:
+        print(f"Error: {error}\nSee `{PROGRAM} --help`.", file=sys.stderr)
+        raise SystemExit(1) from None
+    if settings.help:
+        print(help_text())
+        raise SystemExit(0)
+    return settings
+
+
+def help_text() -> str:
+    return usage(PROGRAM, "Runs the controller: watches Rollouts and moves their releases.")
+
+
+_OWN = frozenset(each.name for each in fields(Settings)) - {"access", "controller_namespace", "terms", "identity"}
+
+
+def _access(values: Mapping[str, Any], given: Mapping[str, Any]) -> Access:
+    names = {each.name for each in fields(Access)}
+    found = {flag.field: values[flag.name] for flag in FLAGS if flag.field in names}
+    # A default that Argo Rollouts documents is no wish of the user: only a flag that was given limits requests.
+    qps = given.get("qps", found["qps"] if "burst" in given else 0.0)
+    return Access(**{**found, "qps": qps, "burst": given.get("burst", 0)})
+
+
+def _refuse_what_is_not_there(given: Mapping[str, Any]) -> None:
+    for flag in FLAGS:
+        if flag.refused and given.get(flag.name, flag.default) not in (flag.default, False, "", ()):
+            raise SettingsError(f"--{flag.name}: {flag.refused}; leave the flag out")
+
+
+def _controller_namespace(environ: Mapping[str, str]) -> str:
+    path = Path(SERVICE_ACCOUNT, "namespace")
+    return environ.get("POD_NAMESPACE") or (path.read_text().strip() if path.exists() else "") or "argo-rollouts"
+
+
+def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
+    """A variable that holds seconds, as a number or a Go duration."""
+    text = environ.get(name, "")
+    if not text:
+        return default
+    try:
+        seconds = float(text) if text.replace(".", "", 1).isdecimal() else parse_duration(text).total_seconds()
+    except ValueError as error:
+        raise SettingsError(f"{name}={text}: {error}; give seconds, like 10, or a duration, like 10s") from error
+    if seconds <= 0:
+        raise SettingsError(f"{name}={text}: must be more than 0 seconds")
+    return seconds

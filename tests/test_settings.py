@@ -1,0 +1,155 @@
+"""Flags and environment: Argo Rollouts' names and defaults, Go's manner, nothing unknown."""
+
+import pytest
+
+from rollouts.flags import FLAGS
+from rollouts.kube.lease import Terms
+from rollouts.settings import Settings, SettingsError, help_text, parse, parse_or_exit
+
+
+def read(*argv: str, **environ: str) -> Settings:
+    return parse(argv, environ)
+
+
+def test_without_flags_the_defaults_are_those_of_argo_rollouts() -> None:
+    settings = read()
+    assert (settings.metrics_port, settings.healthz_port, settings.resync) == (8090, 8080, 900)
+    assert (settings.rollout_threads, settings.analysis_threads, settings.ephemeral_metadata_threads) == (10, 30, 10)
+    assert settings.leader_elect
+    assert settings.terms == Terms(15, 10, 2)
+    assert (settings.log_level, settings.log_format) == ("info", "text")
+    assert settings.istio_api_version == "v1alpha3"
+    assert settings.lease_name == "argo-rollouts-controller-lock"
+    assert settings.controller_namespace == "argo-rollouts"
+    assert not settings.namespaced
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("--metricsPort=9", "--namespaced"),
+        ("--metricsPort", "9", "--namespaced=true"),
+        ("-metricsport=9", "-namespaced=T"),
+    ],
+)
+def test_flags_are_read_in_the_manner_of_go(argv: tuple[str, ...]) -> None:
+    settings = read(*argv)
+    assert settings.metrics_port == 9
+    assert settings.namespaced
+
+
+def test_a_bool_can_be_turned_off_and_takes_no_next_word() -> None:
+    assert not read("--leader-elect=false").leader_elect
+    with pytest.raises(SettingsError, match="unexpected argument: false"):
+        read("--leader-elect", "false")
+
+
+def test_the_last_value_wins_and_lists_gather() -> None:
+    settings = read("--instance-id=a", "--instance-id=b", "--alb-ingress-classes=x", "--alb-ingress-classes", "y,z")
+    assert settings.instance_id == "b"
+    assert settings.alb_ingress_classes == ("x", "y", "z")
+
+
+def test_an_instance_has_a_lease_of_its_own() -> None:
+    assert read("--instance-id=blue").lease_name == "argo-rollouts-controller-lock-blue"
+
+
+@pytest.mark.parametrize("argv", [("--colour=red",), ("--aws-region", "eu"), ("-x",), ("--rollout-thread=3",)])
+def test_an_unknown_flag_is_refused_by_name(argv: tuple[str, ...]) -> None:
+    with pytest.raises(SettingsError, match=f"unknown flag: {argv[0].partition('=')[0]}"):
+        read(*argv)
+
+
+@pytest.mark.parametrize(
+    ("argv", "named"),
+    [
+        (("--metricsPort=many",), "--metricsPort"),
+        (("--rollout-threads=-1",), "--rollout-threads"),
+        (("--qps=fast",), "--qps"),
+        (("--leader-elect=perhaps",), "--leader-elect"),
+        (("--leader-election-retry-period=2 seconds",), "--leader-election-retry-period"),
+        (("--loglevel=loud",), "--loglevel"),
+        (("--kubeconfig",), "--kubeconfig"),
+        (("promote",), "promote"),
+    ],
+)
+def test_a_value_that_cannot_be_read_is_refused_by_the_name_of_its_flag(argv: tuple[str, ...], named: str) -> None:
+    with pytest.raises(SettingsError, match=named):
+        read(*argv)
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "--controllers=analysis",
+        "--self-service-notification-enabled",
+        "--enable-pprof-address=:6060",
+        "--aws-verify-target-group",
+        "--alb-verify-weight=true",
+    ],
+)
+def test_a_feature_that_is_not_there_is_refused_and_not_ignored(flag: str) -> None:
+    with pytest.raises(SettingsError, match=r"not supported yet|no Go profiler"):
+        read(flag)
+
+
+def test_turning_off_a_feature_that_is_not_there_is_fine() -> None:
+    assert read("--self-service-notification-enabled=false", "--aws-verify-target-group=false") is not None
+
+
+def test_requests_are_limited_only_when_asked_for() -> None:
+    assert (read().access.qps, read().access.burst) == (0, 0)
+    assert read("--qps=40").access.qps == 40
+    assert (read("--burst=80").access.qps, read("--burst=80").access.burst) == (40, 80)
+
+
+def test_the_flags_of_kubectl_reach_the_cluster_access() -> None:
+    access = read(
+        "--kubeconfig=/k", "--context", "c", "-n", "team", "-s=https://api", "--as=me", "--as-group=a", "--as-group=b",
+        "--request-timeout=1m30s", "--insecure-skip-tls-verify",
+    ).access  # fmt: skip
+    assert (access.kubeconfig, access.context, access.namespace, access.server) == ("/k", "c", "team", "https://api")
+    assert (access.impersonate, access.impersonate_groups) == ("me", ("a", "b"))
+    assert access.request_timeout == 90
+    assert access.insecure_skip_tls_verify is True
+    assert read().access.insecure_skip_tls_verify is None
+
+
+def test_a_lease_that_could_not_work_is_refused() -> None:
+    with pytest.raises(SettingsError, match="longer than the renew deadline"):
+        read("--leader-election-lease-duration=5s")
+    assert read("--leader-election-lease-duration=5s", "--leader-elect=false").terms.duration == 5
+
+
+def test_the_environment_says_where_the_controller_lives() -> None:
+    assert read(POD_NAMESPACE="delivery").controller_namespace == "delivery"
+    assert read(ARGO_ROLLOUTS_PROMETHEUS_ADDRESS="http://prom:9090").prometheus_address == "http://prom:9090"
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("25", 25), ("1m", 60), ("", 10)])
+def test_the_verify_interval_is_taken_at_its_word(text: str, seconds: float) -> None:
+    assert read(ROLLOUT_VERIFY_RETRY_INTERVAL=text).verify_retry_interval == seconds
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-3s"])
+def test_a_verify_interval_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="ROLLOUT_VERIFY_RETRY_INTERVAL"):
+        read(ROLLOUT_VERIFY_RETRY_INTERVAL=text)
+
+
+def test_every_candidate_has_an_identity_of_its_own() -> None:
+    assert read().identity != read().identity
+
+
+def test_help_names_every_flag() -> None:
+    text = help_text()
+    assert [flag.name for flag in FLAGS if f"--{flag.name}" not in text] == []
+
+
+def test_a_program_ends_with_one_for_a_wrong_flag_and_nought_for_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="1"):
+        parse_or_exit(["--colour"], {})
+    assert "Error: unknown flag: --colour" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="0"):
+        parse_or_exit(["-h"], {})
+    assert "Leader election:" in capsys.readouterr().out
