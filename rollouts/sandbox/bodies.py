@@ -1,4 +1,4 @@
-"""Pure. Bodies of requests and answers: JSON and YAML in, Status, lists, tables and bare metadata out."""
+"""Bodies of requests and answers: JSON and YAML in, Status, lists, tables and bare metadata out."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -10,6 +10,7 @@ import yaml
 from rollouts.kube.errors import ApiError
 from rollouts.kube.refs import Obj
 from rollouts.kube.wire import Listing
+from rollouts.sandbox import protobuf
 from rollouts.sandbox.printcolumns import builtin_columns
 from rollouts.sandbox.refusals import bad_request, unsupported_media_type
 from rollouts.sandbox.registry import Served
@@ -43,8 +44,10 @@ def read(body: bytes, media: str, accepted: Sequence[str] = (JSON_MEDIA, YAML_ME
 
 
 def read_object(body: bytes, media: str) -> Obj:
-    """The same for a body that has to be an object."""
-    value = read(body, media)
+    """The same for a body that has to be an object, which may come as protobuf too."""
+    if media == protobuf.MEDIA:
+        return protobuf.decode(body)
+    value = read(body, media, (JSON_MEDIA, YAML_MEDIA, protobuf.MEDIA))
     if not isinstance(value, dict):
         raise bad_request("the request body must be an object, with apiVersion and kind")
     return value

@@ -1,15 +1,17 @@
 """The types of the built-in kinds as OpenAPI definitions, read once from `types.yaml` and `typedocs.yaml`."""
 
 import re
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
 from rollouts.kube.refs import Obj
 
 PREFIX = "io.k8s."
+_NUMBERED = re.compile(r"^(?:(?P<number>[\d.]+) )?(?P<shape>.+)$")
 _SHAPE = re.compile(r"^(?P<open>[\[{]?)(?P<of>[\w-]+)[\]}]?(?: by (?P<by>[\w,]+))?(?P<set> set)?(?P<atomic> atomic)?")
 _PLAIN: dict[str, Obj] = {
     "string": {"type": "string"},
@@ -17,6 +19,9 @@ _PLAIN: dict[str, Obj] = {
     "number": {"type": "number"},
     "boolean": {"type": "boolean"},
     "date-time": {"type": "string", "format": "date-time"},
+    "micro-time": {"type": "string", "format": "date-time"},
+    "quantity": {"type": "string"},
+    "bytes": {"type": "string", "format": "byte"},
     "int-or-string": {"x-kubernetes-int-or-string": True},
     "any": {"x-kubernetes-preserve-unknown-fields": True},
 }
@@ -39,6 +44,41 @@ def definitions() -> dict[str, Obj]:
         definition_name(name.rstrip("~")): _definition(name, fields, docs.get(name.rstrip("~"), {}))
         for name, fields in types.items()
     }
+
+
+@dataclass(frozen=True, slots=True)
+class WireField:
+    """A field in protobuf: its name in JSON, what it holds, and whether that is one, a list or a map of it."""
+
+    name: str
+    of: str
+    form: Literal["one", "list", "map"]
+
+
+@cache
+def wire_fields() -> dict[str, dict[tuple[int, ...], WireField]]:
+    """Per kind the fields by their number in protobuf; two numbers for a field of an embedded message."""
+    found: dict[str, dict[tuple[int, ...], WireField]] = {}
+    for name, fields in _read("types.yaml").items():
+        numbered = found.setdefault(name.rstrip("~"), {})
+        for key, text in fields.items():
+            number, shape = _split(text)
+            if number:
+                numbered[tuple(map(int, number.split(".")))] = _wire_field(key.rstrip("!"), shape)
+    return found
+
+
+def _wire_field(name: str, shape: str) -> WireField:
+    read = _SHAPE.match(shape.partition(" = ")[0])
+    if read is None:
+        raise ValueError(f"types.yaml: cannot read the type {shape!r}")
+    return WireField(name, read["of"], {"[": "list", "{": "map"}.get(read["open"], "one"))  # type: ignore[arg-type]
+
+
+def _split(text: str) -> tuple[str, str]:
+    """The protobuf number of a field ("" when it has none) and its shape."""
+    read = _NUMBERED.match(text)
+    return (read["number"] or "", read["shape"]) if read else ("", text)
 
 
 def _read(name: str) -> dict[str, Any]:
@@ -64,7 +104,7 @@ def _definition(name: str, fields: dict[str, str], docs: dict[str, str]) -> Obj:
 
 
 def _field(shape: str, description: str) -> Obj:
-    plain, _, default = shape.partition(" = ")
+    plain, _, default = _split(shape)[1].partition(" = ")
     made = _shape(plain)
     if default:
         made["default"] = default
