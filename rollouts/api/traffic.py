@@ -16,14 +16,14 @@ class ManagedRoute(Part):
 class TLSRoute(Part):
     """Which TLS routes of a VirtualService to edit."""
 
-    port: int = Field(0, description="Port that the route matches.")
+    port: int = Field(0, description="Port that the route matches.", json_schema_extra={"format": "int64"})
     sni_hosts: tuple[str, ...] = Field((), description="SNI hosts that the route matches.")
 
 
 class TCPRoute(Part):
     """Which TCP routes of a VirtualService to edit."""
 
-    port: int = Field(0, description="Port that the route matches.")
+    port: int = Field(0, description="Port that the route matches.", json_schema_extra={"format": "int64"})
 
 
 class IstioVirtualService(Part):
@@ -78,7 +78,9 @@ class StickinessConfig(Part):
     """Whether a client stays with its target group."""
 
     enabled: bool = Field(False, description="Turns stickiness on.")
-    duration_seconds: int = Field(0, description="How long a client stays, in seconds.")
+    duration_seconds: int = Field(
+        0, description="How long a client stays, in seconds.", json_schema_extra={"format": "int64"}
+    )
 
 
 class ALBTrafficRouting(Part):
