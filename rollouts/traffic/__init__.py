@@ -1,0 +1,1 @@
+"""The dialects of traffic routing: one desired split, said in the words of somebody's routing objects."""

@@ -1,0 +1,244 @@
+"""From a Plan to API calls, in its order; the first refusal is the last attempt.
+
+Every answer enters the caches at once, so the next pass reads what this one wrote. Nothing is decided here: an action
+compares before it writes, and that is all.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Iterable
+from dataclasses import dataclass, field
+
+from rollouts.api import labels
+from rollouts.api.template import templates_equal
+from rollouts.decide.plan import (
+    Action,
+    Adopt,
+    CreateReplicaSet,
+    DeleteReplicaSet,
+    DeleteRun,
+    Event,
+    LabelPods,
+    Plan,
+    PointService,
+    SetWeight,
+    StartRun,
+    StopRun,
+    UpdateReplicaSet,
+    UpdateRollout,
+)
+from rollouts.decide.world import World
+from rollouts.kube.cache import Cache
+from rollouts.kube.errors import AlreadyExists, ApiError, NotFound, Refused
+from rollouts.kube.patch import merge_patch
+from rollouts.kube.refs import ANALYSIS_RUN, REPLICA_SET, ROLLOUT, Obj, controller_of, uid_of
+from rollouts.kube.wire import Wire
+from rollouts.observe import Caches, Observer
+from rollouts.traffic.base import RoutingError, TrafficSettings, routers
+
+_PODS_AT_ONCE = 10
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How far a plan got. `failed` and `error` belong together; `taken`: a name belongs to somebody else."""
+
+    events: list[Event] = field(default_factory=list)
+    failed: Action | None = None
+    error: ApiError | None = None
+    taken: bool = False
+    version: str = ""  # the Rollout's resourceVersion after what was written to it
+
+
+class Applier:
+    """Does what plans say, through one wire."""
+
+    def __init__(self, wire: Wire, caches: Caches, observer: Observer, traffic: TrafficSettings) -> None:
+        self._wire = wire
+        self._caches = caches
+        self._observer = observer
+        self._traffic = traffic
+
+    async def apply(self, rollout: Obj, world: World, plan: Plan) -> Outcome:
+        """Carry out the actions of a plan about `rollout`, one after another."""
+        outcome = Outcome(version=str(rollout["metadata"].get("resourceVersion", "")))
+        for action in plan.actions:
+            try:
+                await self._do(rollout, world, action, outcome)
+            except ApiError as error:
+                outcome.failed, outcome.error = action, error
+                outcome.taken = isinstance(action, CreateReplicaSet) and isinstance(error, AlreadyExists)
+                break
+        return outcome
+
+    async def _do(self, rollout: Obj, world: World, action: Action, outcome: Outcome) -> None:
+        namespace = rollout["metadata"]["namespace"]
+        caches = self._caches
+        match action:
+            case CreateReplicaSet():
+                await self._create_replica_set(rollout, action)
+            case Adopt(name=name):
+                owners = {"metadata": {"ownerReferences": [_owner(rollout)]}}
+                await self._patch(caches.replica_sets, namespace, name, owners)
+            case UpdateReplicaSet(name=name):
+                await self._patch(caches.replica_sets, namespace, name, _replica_set_patch(action))
+            case DeleteReplicaSet(name=name):
+                await self._delete(caches.replica_sets, namespace, name)
+            case LabelPods():
+                await self._label_pods(namespace, action)
+            case UpdateRollout():
+                await self._update_rollout(rollout, action, outcome)
+            case PointService(service=name):
+                await self._point(rollout, action, outcome)
+            case SetWeight():
+                await self._set_weight(world, action, outcome)
+            case StartRun():
+                await self._start_run(rollout, action)
+            case StopRun(name=name):
+                await self._patch(caches.analysis_runs, namespace, name, {"spec": {"terminate": True}}, gone_ok=True)
+            case DeleteRun(name=name):
+                await self._delete(caches.analysis_runs, namespace, name)
+
+    # ── ReplicaSets ──
+
+    async def _create_replica_set(self, rollout: Obj, action: CreateReplicaSet) -> None:
+        manifest = _owned(action.manifest, rollout)
+        namespace = rollout["metadata"]["namespace"]
+        try:
+            created = await self._wire.create(REPLICA_SET, namespace, manifest)
+        except AlreadyExists:
+            created = await self._wire.get(REPLICA_SET, namespace, action.name)
+            ours = (controller_of(created) or {}).get("uid") == uid_of(rollout)
+            if not (ours and templates_equal(rollout["spec"].get("template") or {}, created["spec"]["template"])):
+                raise
+        self._caches.replica_sets.put(created)
+
+    async def _label_pods(self, namespace: str, action: LabelPods) -> None:
+        patch = {"metadata": {"labels": dict(action.labels), "annotations": dict(action.annotations)}}
+        gate = asyncio.Semaphore(_PODS_AT_ONCE)
+
+        async def label(name: str) -> None:
+            async with gate:
+                await self._patch(self._caches.pods, namespace, name, patch, gone_ok=True)
+
+        await _all(label(name) for name in action.pods)
+
+    # ── the Rollout and its Services ──
+
+    async def _update_rollout(self, rollout: Obj, action: UpdateRollout, outcome: Outcome) -> None:
+        patch: Obj = {"metadata": {"resourceVersion": outcome.version}}
+        if action.annotations:
+            patch["metadata"]["annotations"] = dict(action.annotations)
+        if action.replicas is not None:
+            patch["spec"] = {"replicas": action.replicas}
+        metadata = rollout["metadata"]
+        written = await self._wire.patch(ROLLOUT, metadata["namespace"], metadata["name"], patch)
+        self._caches.rollouts.put(written)
+        outcome.version = str(written["metadata"]["resourceVersion"])
+
+    async def _point(self, rollout: Obj, action: PointService, outcome: Outcome) -> None:
+        metadata = rollout["metadata"]
+        before = self._caches.services.get(metadata["namespace"], action.service) or {}
+        old = ((before.get("spec") or {}).get("selector") or {}).get(labels.POD_TEMPLATE_HASH, "")
+        patch = service_patch(metadata["name"], action.hash)
+        await self._patch(self._caches.services, metadata["namespace"], action.service, patch)
+        if old != action.hash:
+            text = f"Switched selector for service '{action.service}' from '{old}' to '{action.hash}'"
+            outcome.events.append(Event("SwitchService", text))
+
+    async def _set_weight(self, world: World, action: SetWeight, outcome: Outcome) -> None:
+        for router in routers(world.rollout, self._traffic):
+            found = self._observer.routing_objects(router.needs())
+            try:
+                edits = tuple(router.edit(found, action.split))
+            except RoutingError as error:
+                outcome.events.append(Event("TrafficRoutingError", str(error), "Warning"))
+                raise Refused(str(error)) from error
+            for edit in edits:
+                before = found[edit.ref]
+                patch = merge_patch(before, edit.want)
+                version = before["metadata"].get("resourceVersion", "")
+                patch["metadata"] = {**patch.get("metadata", {}), "resourceVersion": version}
+                cache = self._caches.routing[edit.ref.resource]
+                await self._patch(cache, edit.ref.namespace, edit.ref.name, patch)
+                outcome.events.append(edit.event)
+
+    # ── AnalysisRuns ──
+
+    async def _start_run(self, rollout: Obj, action: StartRun) -> None:
+        namespace = rollout["metadata"]["namespace"]
+        try:
+            created = await self._wire.create(ANALYSIS_RUN, namespace, _owned(action.manifest, rollout))
+        except AlreadyExists:
+            # The next pass sees who has the name, and takes it over or chooses another.
+            self._caches.analysis_runs.put(await self._wire.get(ANALYSIS_RUN, namespace, action.name))
+            raise
+        self._caches.analysis_runs.put(created)
+
+    # ── single calls ──
+
+    async def _patch(self, cache: Cache, namespace: str, name: str, patch: Obj, *, gone_ok: bool = False) -> None:
+        try:
+            cache.put(await self._wire.patch(cache.resource, namespace, name, patch))
+        except NotFound:
+            if not gone_ok:
+                raise
+
+    async def _delete(self, cache: Cache, namespace: str, name: str) -> None:
+        known = cache.get(namespace, name)
+        try:
+            await self._wire.delete(
+                cache.resource, namespace, name, propagation="Background", uid=uid_of(known) if known else ""
+            )
+        except NotFound:
+            return
+
+
+def _owner(rollout: Obj) -> Obj:
+    return {
+        "apiVersion": ROLLOUT.api_version,
+        "kind": ROLLOUT.kind,
+        "name": rollout["metadata"]["name"],
+        "uid": uid_of(rollout),
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def _owned(manifest: Obj, rollout: Obj) -> Obj:
+    where = {"namespace": rollout["metadata"]["namespace"], "ownerReferences": [_owner(rollout)]}
+    return {**manifest, "metadata": {**manifest["metadata"], **where}}
+
+
+def service_patch(rollout: str | None, hash: str | None) -> Obj:
+    """The merge patch that lets a Service select this hash on behalf of this Rollout; None takes both back."""
+    return {
+        "metadata": {"annotations": {labels.MANAGED_BY_ROLLOUTS: rollout}},
+        "spec": {"selector": {labels.POD_TEMPLATE_HASH: hash}},
+    }
+
+
+def _replica_set_patch(action: UpdateReplicaSet) -> Obj:
+    spec: Obj = {}
+    if action.replicas is not None:
+        spec["replicas"] = action.replicas
+    if action.min_ready_seconds is not None:
+        spec["minReadySeconds"] = action.min_ready_seconds
+    metadata: Obj = {}
+    if action.template_labels:
+        metadata["labels"] = dict(action.template_labels)
+    if action.template_annotations:
+        metadata["annotations"] = dict(action.template_annotations)
+    if metadata:
+        spec["template"] = {"metadata": metadata}
+    patch: Obj = {"spec": spec} if spec else {}
+    if action.annotations:
+        patch["metadata"] = {"annotations": dict(action.annotations)}
+    return patch
+
+
+async def _all(calls: Iterable[Awaitable[None]]) -> None:
+    """Wait for all; then raise the first ApiError, if any."""
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result

@@ -1,0 +1,197 @@
+"""The loop for one Rollout: observe, decide, apply, record, and when to look again."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from analysis.schema import Obj
+from rollouts.api.status import RolloutStatus, status_wire
+from rollouts.apply import Applier, Outcome
+from rollouts.decide import decide, wording
+from rollouts.decide.plan import Event, Plan
+from rollouts.decide.record import refused
+from rollouts.decide.world import World
+from rollouts.kube.cache import Key
+from rollouts.kube.errors import Conflict
+from rollouts.kube.events import Recorder
+from rollouts.kube.patch import merge_patch
+from rollouts.kube.refs import ROLLOUT
+from rollouts.kube.wire import Wire
+from rollouts.observe import Caches, Observer
+
+log = structlog.get_logger(__name__)
+
+HOLD = 0.5
+"""Seconds for which a status that differs in nothing but counts is held back, so that pods that become ready one after
+another cost one write, not one each."""
+
+_COUNTS = ("replicas", "updated_replicas", "ready_replicas", "available_replicas", "hpa_replicas", "message")
+
+_WRITTEN_BY_PEOPLE = frozenset({"abort", "promoteFull", "pauseConditions", "controllerPause", "currentStepIndex"})
+"""Status fields that clients write too: a patch of ours that touches one is conditional on the version we saw."""
+
+
+class Pulse(Protocol):
+    """Told how each pass went. Seconds."""
+
+    def reconciled(self, namespace: str, name: str, took: float, *, failed: bool) -> None: ...
+
+    def finished(self, status: RolloutStatus) -> None: ...
+
+
+class RolloutController:
+    """Reconciles Rollouts by key.
+
+    `clock` gives the time that decisions see; `prepare` waits until everything that a Rollout names can be observed.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        caches: Caches,
+        observer: Observer,
+        applier: Applier,
+        recorder: Recorder,
+        clock: Callable[[], datetime],
+        pulse: Pulse | None = None,
+        prepare: Callable[[Obj], Awaitable[None]] | None = None,
+    ) -> None:
+        self._wire = wire
+        self._caches = caches
+        self._observer = observer
+        self._applier = applier
+        self._recorder = recorder
+        self._clock = clock
+        self._pulse = pulse
+        self._prepare = prepare
+        self._held: dict[Key, float] = {}
+
+    async def reconcile(self, key: Key) -> float | None:
+        """One pass. Returns the seconds until the next look (None: an event will come); raises what was refused."""
+        obj = self._caches.rollouts.get(*key)
+        if obj is None:
+            self._observer.forget(key)
+            self._held.pop(key, None)
+            return None
+        loop = asyncio.get_running_loop()
+        started, failed = loop.time(), True
+        try:
+            delay = await self._pass(key, obj)
+            failed = False
+            return delay
+        finally:
+            if self._pulse is not None:
+                self._pulse.reconciled(*key, loop.time() - started, failed=failed)
+
+    async def _pass(self, key: Key, obj: Obj) -> float | None:
+        if self._prepare is not None:
+            await self._prepare(obj)
+        now = self._clock()
+        world = self._observer.world(obj)
+        plan = self._decide(world, now)
+        outcome = await self._applier.apply(obj, world, plan)
+        status, events = self._recorded(world, plan, outcome, now)
+        stored = await self._store(key, obj, world, status, outcome, hurry=bool(plan.changes or outcome.error))
+        self._speak(obj, (*outcome.events, *(events if stored else ())))
+        self._log(key, plan, status, outcome)
+        if outcome.error is not None:
+            raise outcome.error
+        return self._next_look(key, plan)
+
+    def _decide(self, world: World, now: datetime) -> Plan:
+        try:
+            return decide(world, now)
+        except Exception:
+            # A bug of ours. The world is plain data: with it anybody can replay the decision.
+            log.error("decision failed", world=repr(world), now=now.isoformat())
+            raise
+
+    def _recorded(
+        self, world: World, plan: Plan, outcome: Outcome, now: datetime
+    ) -> tuple[RolloutStatus, tuple[Event, ...]]:
+        if outcome.failed is None or outcome.error is None:
+            return plan.status, plan.events
+        if isinstance(outcome.error, Conflict):
+            return world.rollout.status, ()  # somebody wrote at the same time: nothing is wrong, look again
+        moment = now.replace(microsecond=0)
+        return refused(world, outcome.failed, outcome.error.message, taken=outcome.taken, now=moment)
+
+    async def _store(
+        self, key: Key, obj: Obj, world: World, status: RolloutStatus, outcome: Outcome, *, hurry: bool
+    ) -> bool:
+        """Write the status if it says anything new; whether events that go with it may be posted."""
+        before = world.rollout.status
+        if status == before:
+            self._held.pop(key, None)
+            return True
+        if not hurry and not self._hold_is_over(key, before, status):
+            return False
+        self._held.pop(key, None)
+        patch: Obj = {"status": merge_patch(status_wire(before), status_wire(status))}
+        if not patch["status"]:
+            return True
+        if _WRITTEN_BY_PEOPLE & patch["status"].keys():
+            patch["metadata"] = {"resourceVersion": outcome.version}
+        written = await self._wire.patch(ROLLOUT, *key, patch, subresource="status")
+        self._caches.rollouts.put(written)
+        if self._pulse is not None and _finished(before, status):
+            self._pulse.finished(status)
+        return True
+
+    def _hold_is_over(self, key: Key, before: RolloutStatus, status: RolloutStatus) -> bool:
+        if not _only_counts(before, status):
+            return True
+        now = asyncio.get_running_loop().time()
+        return now >= self._held.setdefault(key, now + HOLD)
+
+    def _next_look(self, key: Key, plan: Plan) -> float | None:
+        delays = []
+        if plan.wake_at is not None:
+            # A moment late rather than early: a decision sees whole seconds.
+            delays.append(max(0.0, (plan.wake_at - self._clock()).total_seconds()) + 0.002)
+        if key in self._held:
+            delays.append(max(0.0, self._held[key] - asyncio.get_running_loop().time()))
+        return min(delays, default=None)
+
+    def _speak(self, obj: Obj, events: tuple[Event, ...]) -> None:
+        for event in events:
+            self._recorder.record(obj, event.type, event.reason, event.message)
+
+    def _log(self, key: Key, plan: Plan, status: RolloutStatus, outcome: Outcome) -> None:
+        said = log.bind(namespace=key[0], rollout=key[1], phase=status.phase, step=status.current_step_index)
+        for action in plan.changes:
+            said.info("action", action=type(action).__name__, refused=action is outcome.failed, what=_short(action))
+        waits = [wait.because for wait in plan.waits]
+        said.debug("reconciled", actions=len(plan.changes), waits=waits[:1], until=str(plan.wake_at or ""))
+
+
+def _short(action: object) -> str:
+    return json.dumps(
+        {
+            name: value
+            for name in getattr(action, "__slots__", ())
+            if name not in ("manifest", "recorded") and (value := getattr(action, name)) is not None
+        },
+        default=str,
+    )
+
+
+def _only_counts(before: RolloutStatus, status: RolloutStatus) -> bool:
+    """Whether two statuses tell a person the same, apart from numbers of pods."""
+    counts = {name: getattr(before, name) for name in _COUNTS}
+    if status.model_copy(update={**counts, "conditions": before.conditions}) != before:
+        return False
+    return _meaning(before) == _meaning(status)
+
+
+def _meaning(status: RolloutStatus) -> set[tuple[str, str, str]]:
+    return {(c.type, c.status, c.reason) for c in status.conditions if c.type != wording.AVAILABLE}
+
+
+def _finished(before: RolloutStatus, status: RolloutStatus) -> bool:
+    was = before.duration is not None and before.duration.finished_at is not None
+    return not was and status.duration is not None and status.duration.finished_at is not None

@@ -1,0 +1,37 @@
+"""Pure. The canary, told in order: what should happen next, and why nothing more can.
+
+The order is the contract: Services move before weights, weights before pods; what shrinks rests on what the status
+recorded in an earlier pass.
+"""
+
+from collections.abc import Iterator
+
+from rollouts.decide import metadata, pauses, revision, runs, scaling, services, steps, weights
+from rollouts.decide.context import Context
+from rollouts.decide.facts import Pausing, Said
+from rollouts.decide.plan import Adopt, Wait
+
+
+def story(ctx: Context) -> Iterator[Said]:
+    """Everything that is to be done now."""
+    if ctx.world.orphans:
+        yield from (Adopt(rs.name) for rs in ctx.world.orphans)
+        yield Wait("adopted ReplicaSets have to be seen before anything rests on them")
+        return
+    yield from revision.sync(ctx)
+    if ctx.changed:
+        if ctx.new is None:
+            yield from scaling.scale(ctx)
+        yield Wait("an update begins: its status is recorded first")
+        return
+    yield from metadata.follow(ctx)
+    yield from revision.forget(ctx)
+    yield from services.point(ctx)
+    yield from weights.route(ctx)
+    judged = tuple(runs.follow(ctx))
+    yield from judged
+    if any(isinstance(item, Pausing) for item in judged):
+        return
+    yield from scaling.scale(ctx)
+    yield from pauses.pause(ctx)
+    yield Wait(steps.reason(ctx))

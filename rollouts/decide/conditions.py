@@ -1,0 +1,213 @@
+"""Pure. The conditions of a Rollout: what clients wait for and alert on.
+
+Two habits of upstream are kept because clients rely on them: a condition that is written moves to the end of the
+list, and one whose status and reason stay is left alone. Two are not: while paused, a change of pods does not
+overwrite the paused reason for one write, and a changed spec does not flip Healthy for one write.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from rollouts.api import defaults
+from rollouts.api.status import RolloutCondition, RolloutStatus
+from rollouts.decide import wording
+from rollouts.decide.context import Context, scale_down_deadline
+from rollouts.decide.facts import Aborting, Said
+from rollouts.decide.plan import CreateReplicaSet, Event, Wait
+
+
+class Conditions:
+    """A list of conditions under change, at one moment."""
+
+    def __init__(self, found: Iterable[RolloutCondition], now: datetime) -> None:
+        self._all = list(found)
+        self._now = now
+
+    def get(self, type: str) -> RolloutCondition | None:
+        return next((condition for condition in self._all if condition.type == type), None)
+
+    def put(self, type: str, status: str, reason: str, message: str, *, refresh: bool = False) -> bool:
+        """Set a condition; True when status or reason changed. `refresh` writes it even when neither did."""
+        old = self.get(type)
+        same = old is not None and (old.status, old.reason) == (status, reason)
+        if same and not refresh:
+            return False
+        turned = old.last_transition_time if old is not None and old.status == status else self._now
+        self.drop(type)
+        self._all.append(
+            RolloutCondition(
+                type=type,
+                status=status,
+                reason=reason,
+                message=message,
+                last_update_time=self._now,
+                last_transition_time=turned,
+            )
+        )
+        return not same
+
+    def drop(self, type: str) -> None:
+        self._all = [condition for condition in self._all if condition.type != type]
+
+    def done(self) -> tuple[RolloutCondition, ...]:
+        return tuple(self._all)
+
+
+def conditions(
+    ctx: Context, status: RolloutStatus, said: Iterable[Said]
+) -> tuple[tuple[RolloutCondition, ...], list[Event]]:
+    """The conditions that go with `status`, which is complete but for them."""
+    current = Conditions(ctx.stored.conditions, ctx.now)
+    events: list[Event] = []
+    said = tuple(said)
+    paused = bool(status.pause_conditions) or ctx.spec.paused
+    healthy = not paused and is_healthy(ctx, status)
+    current.drop(wording.INVALID_SPEC)
+    became_unhealthy = _health(current, healthy)
+    events += _completion(ctx, current, status)
+    aborted = bool(status.abort)
+    if aborted:
+        events += _aborted(ctx, current, said)
+    created = next((item for item in said if isinstance(item, CreateReplicaSet)), None)
+    if created is not None:
+        _progressing(current, wording.NEW_REPLICA_SET_CREATED, wording.replica_set_created(created.name))
+    elif not aborted and not (paused and not is_completed(status)):
+        _progress(ctx, current, status, healthy=healthy, became_unhealthy=became_unhealthy)
+    _pause(ctx, current, status, paused=paused)
+    enough = status.available_replicas >= ctx.replicas
+    message = wording.HAS_AVAILABILITY if enough else wording.LACKS_AVAILABILITY
+    current.put(wording.AVAILABLE, str(enough), wording.AVAILABLE_REASON, message)
+    _replica_failure(ctx, current)
+    return current.done(), events
+
+
+def is_healthy(ctx: Context, status: RolloutStatus) -> bool:
+    """All pods are of the stable, current template, and available."""
+    size = ctx.replicas
+    if not status.updated_replicas == status.available_replicas == status.replicas == size:
+        return False
+    done = status.current_step_index is None or status.current_step_index >= len(ctx.steps)
+    return done and is_completed(status)
+
+
+def is_completed(status: RolloutStatus) -> bool:
+    return bool(status.stable_rs) and status.stable_rs == status.current_pod_hash
+
+
+def _health(current: Conditions, healthy: bool) -> bool:
+    """True when it was healthy until now."""
+    if healthy:
+        current.put(wording.HEALTHY, "True", wording.ROLLOUT_HEALTHY, wording.IS_HEALTHY)
+        return False
+    if current.get(wording.HEALTHY) is None:
+        return False
+    return current.put(wording.HEALTHY, "False", wording.ROLLOUT_HEALTHY, wording.IS_NOT_HEALTHY)
+
+
+def _completion(ctx: Context, current: Conditions, status: RolloutStatus) -> list[Event]:
+    done = is_completed(status)
+    changed = current.put(wording.COMPLETED, str(done), wording.ROLLOUT_COMPLETED, wording.ROLLOUT_COMPLETED)
+    if done or not changed:
+        return []
+    text = f"Rollout not completed, started update to revision {ctx.revision} ({status.current_pod_hash})"
+    return [Event(wording.ROLLOUT_NOT_COMPLETED, text)]
+
+
+def _aborted(ctx: Context, current: Conditions, said: Iterable[Said]) -> list[Event]:
+    cause = next((item.cause for item in said if isinstance(item, Aborting)), "")
+    message = wording.aborted(ctx.revision, cause)
+    if current.put(wording.PROGRESSING, "False", wording.ROLLOUT_ABORTED, message):
+        return [Event(wording.ROLLOUT_ABORTED, message, "Warning")]
+    return []
+
+
+def _progressing(current: Conditions, reason: str, message: str) -> None:
+    current.put(wording.PROGRESSING, "True", reason, message, refresh=True)
+
+
+def _progress(
+    ctx: Context, current: Conditions, status: RolloutStatus, *, healthy: bool, became_unhealthy: bool
+) -> None:
+    before = current.get(wording.PROGRESSING)
+    settled = before is not None and before.reason == wording.NEW_REPLICA_SET_AVAILABLE
+    if settled and status.replicas == status.available_replicas:
+        return
+    name = ctx.new.name if ctx.new else ""
+    if healthy:
+        message = wording.replica_set_completed(name)
+        current.put(wording.PROGRESSING, "True", wording.NEW_REPLICA_SET_AVAILABLE, message)
+    elif made_progress(ctx, status) or became_unhealthy or before is None:
+        if became_unhealthy and is_completed(status):
+            _progressing(current, wording.REPLICA_SET_NOT_AVAILABLE, wording.LACKS_AVAILABILITY)
+        else:
+            message = wording.replica_set_progressing(name) if name else wording.rollout_progressing(ctx.name)
+            _progressing(current, wording.REPLICA_SET_UPDATED, message)
+    elif timed_out(ctx, current.done()):
+        message = wording.replica_set_timed_out(name)
+        current.put(wording.PROGRESSING, "False", wording.PROGRESS_DEADLINE_EXCEEDED, message)
+
+
+def made_progress(ctx: Context, status: RolloutStatus) -> bool:
+    """Whether pods or steps moved on since the stored status."""
+    stored = ctx.stored
+    return (
+        status.updated_replicas != stored.updated_replicas
+        or status.replicas - status.updated_replicas < stored.replicas - stored.updated_replicas
+        or status.ready_replicas > stored.ready_replicas
+        or status.available_replicas > stored.available_replicas
+        or status.stable_rs != stored.stable_rs
+        or status.current_step_index != stored.current_step_index
+        or status.current_step_hash != stored.current_step_hash
+    )
+
+
+def timed_out(ctx: Context, current: Iterable[RolloutCondition]) -> bool:
+    until = deadline(ctx, current)
+    return until is not None and ctx.now > until
+
+
+def deadline(ctx: Context, current: Iterable[RolloutCondition]) -> datetime | None:
+    """When the progress deadline passes; None while no progress can be expected."""
+    progressing = next((c for c in current if c.type == wording.PROGRESSING), None)
+    if progressing is None or progressing.last_update_time is None:
+        return None
+    if progressing.status != "True" and progressing.reason not in (wording.ROLLOUT_RESUMED, wording.ROLLOUT_RETRY):
+        return None
+    step = ctx.step
+    waits = step is not None and bool(step.pause or step.analysis or step.experiment)
+    if waits or ctx.halted or any(scale_down_deadline(rs) for rs in ctx.others):
+        return None
+    return progressing.last_update_time + timedelta(seconds=defaults.progress_deadline_seconds(ctx.rollout))
+
+
+def _pause(ctx: Context, current: Conditions, status: RolloutStatus, *, paused: bool) -> None:
+    progressing = current.get(wording.PROGRESSING)
+    reason = progressing.reason if progressing else ""
+    if reason == wording.ROLLOUT_ABORTED:
+        if not status.abort:
+            current.put(wording.PROGRESSING, "Unknown", wording.ROLLOUT_RETRY, wording.IS_RETRIED)
+        return
+    was = ctx.stored.condition(wording.PAUSED)
+    was_paused = was is not None and was.status == "True"
+    if paused and not is_completed(status):
+        current.put(wording.PROGRESSING, "Unknown", wording.ROLLOUT_PAUSED, wording.IS_PAUSED)
+    elif not paused and reason == wording.ROLLOUT_PAUSED:
+        current.put(wording.PROGRESSING, "Unknown", wording.ROLLOUT_RESUMED, wording.IS_RESUMED)
+    if paused != was_paused:
+        current.put(wording.PAUSED, str(paused), wording.ROLLOUT_PAUSED, wording.IS_PAUSED)
+
+
+def _replica_failure(ctx: Context, current: Conditions) -> None:
+    newest_first = (ctx.new, ctx.stable, *ctx.others)
+    failing = next((rs for rs in newest_first if rs is not None and rs.failure), None)
+    if failing is None:
+        current.drop(wording.REPLICA_FAILURE)
+    else:
+        current.put(wording.REPLICA_FAILURE, "True", failing.failure_reason, failing.failure)
+
+
+def deadline_wait(ctx: Context, status: RolloutStatus) -> Iterable[Wait]:
+    """Look again when the progress deadline has passed."""
+    until = None if is_healthy(ctx, status) else deadline(ctx, status.conditions)
+    if until is not None:
+        yield Wait("progress is expected until its deadline", until + timedelta(seconds=1))

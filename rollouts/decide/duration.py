@@ -1,0 +1,64 @@
+"""Pure. How long a release takes, with pauses that waited for a person taken off (`status.duration`)."""
+
+from rollouts.api.status import RolloutDuration, RolloutStatus
+from rollouts.decide import wording
+from rollouts.decide.context import Context
+
+
+def duration(ctx: Context, status: RolloutStatus) -> RolloutDuration | None:
+    """The duration that goes with `status`, which is complete but for it and the conditions."""
+    stored = ctx.stored.duration
+    retried = bool(ctx.stored.aborted_at) and not status.abort
+    if stored is None or ctx.changed or retried:
+        current = RolloutDuration(rollout_started_at=ctx.now)
+    elif stored.finished_at is not None:
+        return stored
+    else:
+        current = stored
+    current = _manual_pause(ctx, status, current)
+    outcome = _outcome(ctx, status)
+    if not outcome:
+        return current
+    return current.model_copy(update={"finished_at": ctx.now, "completion_status": outcome})
+
+
+def _manual_pause(ctx: Context, status: RolloutStatus, current: RolloutDuration) -> RolloutDuration:
+    """Count the time in which only a person could go on."""
+    began = current.manual_pause_started_at
+    waiting = ctx.spec.paused or any(_manual(ctx, pause.reason) for pause in status.pause_conditions)
+    if waiting and began is None:
+        return current.model_copy(update={"manual_pause_started_at": ctx.now})
+    if waiting or began is None:
+        return current
+    total = current.total_manual_pause_duration_seconds + int((ctx.now - began).total_seconds())
+    return current.model_copy(update={"manual_pause_started_at": None, "total_manual_pause_duration_seconds": total})
+
+
+def _manual(ctx: Context, reason: str) -> bool:
+    if reason != wording.CANARY_PAUSE_STEP:
+        return True
+    step = ctx.step
+    return step is not None and step.pause is not None and step.pause.duration is None
+
+
+def _outcome(ctx: Context, status: RolloutStatus) -> str:
+    """How it ended, or "" while it goes on."""
+    if status.abort:
+        return "Aborted"
+    if not status.stable_rs or status.stable_rs != status.current_pod_hash:
+        return ""
+    if ctx.stored.stable_rs == status.stable_rs:
+        if ctx.changed:
+            return "FastRolledBack"
+        return "Promoted" if _full(ctx) else ""
+    if not _full(ctx):
+        return ""
+    new, stable = ctx.new, ctx.stable
+    back = new is not None and stable is not None and new.created < stable.created
+    if back:
+        return "RolledBack"
+    return "FastPromoted" if ctx.status.promote_full else "Promoted"
+
+
+def _full(ctx: Context) -> bool:
+    return ctx.new is not None and ctx.new.available >= ctx.replicas

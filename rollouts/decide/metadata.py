@@ -1,0 +1,109 @@
+"""Pure. Labels and annotations that canary and stable pods carry only while they are that (ephemeral metadata)."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from rollouts.api import labels
+from rollouts.api.meta import PodTemplateMetadata
+from rollouts.decide.context import Context
+from rollouts.decide.plan import LabelPods, UpdateReplicaSet
+from rollouts.decide.world import ReplicaSet
+
+Changes = dict[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Injected:
+    """Keys that the rollout adds to pods."""
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+NOTHING = Injected()
+
+
+def _injected(metadata: PodTemplateMetadata | None) -> Injected:
+    return Injected(metadata.labels, metadata.annotations) if metadata else NOTHING
+
+
+def injected_for_new(ctx: Context) -> Injected:
+    """The stable pods' metadata once promoted or when nothing else is stable, the canary's until then."""
+    promoted = ctx.is_stable or not ctx.stored.stable_rs
+    return _injected(ctx.canary.stable_metadata if promoted else ctx.canary.canary_metadata)
+
+
+def ephemeral_annotation(injected: Injected) -> dict[str, str]:
+    """How a ReplicaSet remembers what was injected, so that it can be taken away again."""
+    if injected == NOTHING:
+        return {}
+    parts = {"labels": dict(injected.labels), "annotations": dict(injected.annotations)}
+    return {labels.EPHEMERAL_METADATA: json.dumps({k: v for k, v in parts.items() if v}, separators=(",", ":"))}
+
+
+def remembered(rs: ReplicaSet) -> Injected:
+    """What the ReplicaSet says was injected into its pods; nothing when that cannot be read."""
+    try:
+        parts = json.loads(rs.annotations.get(labels.EPHEMERAL_METADATA) or "{}")
+        return Injected(dict(parts.get("labels") or {}), dict(parts.get("annotations") or {}))
+    except (ValueError, AttributeError, TypeError):
+        return NOTHING
+
+
+def follow(ctx: Context) -> Iterator[UpdateReplicaSet | LabelPods]:
+    """Bring ReplicaSets' pod templates, then running pods, to the metadata of the part that they play."""
+    configured = ctx.canary.canary_metadata or ctx.canary.stable_metadata
+    for rs in ctx.world.replica_sets:
+        injected = _for(ctx, rs)
+        if configured or remembered(rs) != NOTHING:
+            yield from _template(ctx, rs, injected)
+        if configured:
+            yield from _pods(ctx, rs, injected)
+
+
+def _for(ctx: Context, rs: ReplicaSet) -> Injected:
+    if rs is ctx.new:
+        return injected_for_new(ctx)
+    return _injected(ctx.canary.stable_metadata) if rs is ctx.stable else NOTHING
+
+
+def _template(ctx: Context, rs: ReplicaSet, injected: Injected) -> Iterator[UpdateReplicaSet]:
+    before = remembered(rs)
+    if before == injected:
+        return
+    note: Changes = {labels.EPHEMERAL_METADATA: None, **ephemeral_annotation(injected)}
+    own = (ctx.spec.template or {}).get("metadata") or {} if rs is ctx.new else {}
+    yield UpdateReplicaSet(
+        rs.name,
+        annotations=note,
+        template_labels=_difference(before.labels, injected.labels, own.get("labels") or {}),
+        template_annotations=_difference(before.annotations, injected.annotations, own.get("annotations") or {}),
+    )
+
+
+def _difference(before: Mapping[str, str], after: Mapping[str, str], own: Mapping[str, str]) -> Changes:
+    """What to set and what to remove; a key of the user's own that was covered gets its value back."""
+    gone: Changes = {key: own.get(key) for key in before if key not in after}
+    return {**gone, **{key: value for key, value in after.items() if before.get(key) != value}}
+
+
+def _pods(ctx: Context, rs: ReplicaSet, injected: Injected) -> Iterator[LabelPods]:
+    """Pods are compared one by one, so that a crash between a template and its pods leaves nothing behind."""
+    known = (_injected(ctx.canary.canary_metadata), _injected(ctx.canary.stable_metadata), remembered(rs))
+    own = (ctx.spec.template or {}).get("metadata") or {} if rs is ctx.new else {}
+    stale_labels = {k for part in known for k in part.labels} - injected.labels.keys()
+    stale_notes = {k for part in known for k in part.annotations} - injected.annotations.keys()
+    want_labels: Changes = {k: (own.get("labels") or {}).get(k) for k in stale_labels} | dict(injected.labels)
+    want_notes: Changes = {k: (own.get("annotations") or {}).get(k) for k in stale_notes} | dict(injected.annotations)
+    wrong = tuple(
+        pod.name
+        for pod in ctx.world.pods
+        if pod.replica_set == rs.name and (_differs(pod.labels, want_labels) or _differs(pod.annotations, want_notes))
+    )
+    if wrong:
+        yield LabelPods(wrong, want_labels, want_notes)
+
+
+def _differs(found: Mapping[str, str], wanted: Changes) -> bool:
+    return any(found.get(key) != value for key, value in wanted.items())

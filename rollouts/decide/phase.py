@@ -1,0 +1,32 @@
+"""Pure. Phase and message: the one word, and the one sentence, that health checks read."""
+
+from rollouts.api.status import RolloutStatus
+from rollouts.decide import wording
+from rollouts.decide.context import Context
+
+
+def phase(ctx: Context, status: RolloutStatus) -> tuple[str, str]:
+    """(phase, message) of a status that is complete but for them. The first rule that applies wins."""
+    for condition in status.conditions:
+        if condition.type == wording.INVALID_SPEC:
+            return wording.PHASE_DEGRADED, f"{wording.INVALID_SPEC}: {condition.message}"
+        if condition.reason in (wording.ROLLOUT_ABORTED, wording.PROGRESS_DEADLINE_EXCEEDED):
+            return wording.PHASE_DEGRADED, f"{condition.reason}: {condition.message}"
+    if ctx.spec.paused:
+        return wording.PHASE_PAUSED, "manually paused"
+    if status.pause_conditions:
+        return wording.PHASE_PAUSED, status.pause_conditions[0].reason
+    unfinished = _unfinished(ctx, status)
+    return (wording.PHASE_PROGRESSING, unfinished) if unfinished else (wording.PHASE_HEALTHY, "")
+
+
+def _unfinished(ctx: Context, status: RolloutStatus) -> str:
+    if status.updated_replicas < ctx.replicas:
+        return "more replicas need to be updated"
+    if status.available_replicas < status.updated_replicas:
+        return "updated replicas are still becoming available"
+    if not ctx.routed and status.replicas > status.updated_replicas:
+        return "old replicas are pending termination"
+    if not status.stable_rs or status.stable_rs != status.current_pod_hash:
+        return "waiting for all steps to complete"
+    return ""

@@ -1,0 +1,185 @@
+"""Pure. What a decision may say: actions in their order, what it waits for, events, and the status it leads to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from analysis.schema import Obj
+from rollouts.api.status import RolloutStatus
+from rollouts.decide.world import Hash
+
+# ── actions: each compares before it writes, so that doing it twice is doing it once ──
+
+
+@dataclass(frozen=True, slots=True)
+class CreateReplicaSet:
+    """Create this ReplicaSet, or adopt one of that name that is ours and has the same template."""
+
+    name: str
+    hash: Hash
+    revision: int
+    replicas: int
+    manifest: Obj  # without namespace and owner, which `apply` adds
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Take control of an orphaned ReplicaSet that the selector matches."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateReplicaSet:
+    """Change a ReplicaSet in one patch: its size, annotations (None removes a key) and pod template metadata.
+
+    `desired` is the size it had in the world that the decision saw; a patch is conditional on nothing else.
+    """
+
+    name: str
+    replicas: int | None = None
+    annotations: Mapping[str, str | None] = field(default_factory=dict)
+    min_ready_seconds: int | None = None
+    template_labels: Mapping[str, str | None] = field(default_factory=dict)
+    template_annotations: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelPods:
+    """Change labels and annotations (None removes a key) of running pods."""
+
+    pods: tuple[str, ...]
+    labels: Mapping[str, str | None] = field(default_factory=dict)
+    annotations: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteReplicaSet:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRollout:
+    """Write to the Rollout itself: its annotations and, where absent, the default of spec.replicas."""
+
+    annotations: Mapping[str, str]
+    replicas: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PointService:
+    """Let a Service select the pods with this template hash, and mark it as managed by the rollout."""
+
+    service: str
+    hash: Hash
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One place that traffic goes to, and its share in units of the maximum weight (100 unless set)."""
+
+    service: str
+    hash: Hash
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How traffic is to be shared: everything a router must say, identity and share together."""
+
+    canary: Destination
+    stable: Destination
+    additional: tuple[Destination, ...] = ()
+    max_weight: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SetWeight:
+    """Make every router say this split. Writes nothing where the routing objects say it already."""
+
+    split: Split
+    recorded: bool = False  # the status already holds this split: expected to be no change
+
+
+@dataclass(frozen=True, slots=True)
+class StartRun:
+    """Create an AnalysisRun."""
+
+    name: str
+    manifest: Obj  # without namespace and owner, which `apply` adds
+
+
+@dataclass(frozen=True, slots=True)
+class StopRun:
+    """Ask an AnalysisRun to terminate."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRun:
+    name: str
+
+
+Action: TypeAlias = (
+    CreateReplicaSet
+    | Adopt
+    | UpdateReplicaSet
+    | LabelPods
+    | DeleteReplicaSet
+    | UpdateRollout
+    | PointService
+    | SetWeight
+    | StartRun
+    | StopRun
+    | DeleteRun
+)
+
+# ── and what is not an action ──
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Why nothing more can happen yet, and when time alone would let it (None: an event ends it)."""
+
+    because: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A Kubernetes Event about the Rollout, to be posted once the status is stored."""
+
+    reason: str
+    message: str
+    type: Literal["Normal", "Warning"] = "Normal"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A decision. `steps` are actions and waits in the order of the story; `status` is what stands once every
+    action succeeded; `invalid` names what makes the spec unusable ("" when it is sound)."""
+
+    steps: tuple[Action | Wait, ...]
+    status: RolloutStatus
+    events: tuple[Event, ...] = ()
+    invalid: str = ""
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        return tuple(step for step in self.steps if not isinstance(step, Wait))
+
+    @property
+    def waits(self) -> tuple[Wait, ...]:
+        return tuple(step for step in self.steps if isinstance(step, Wait))
+
+    @property
+    def changes(self) -> tuple[Action, ...]:
+        """The actions that are expected to write something."""
+        return tuple(action for action in self.actions if not (isinstance(action, SetWeight) and action.recorded))
+
+    @property
+    def wake_at(self) -> datetime | None:
+        """The next moment at which time alone changes this decision."""
+        return min((wait.until for wait in self.waits if wait.until), default=None)

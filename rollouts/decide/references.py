@@ -1,0 +1,84 @@
+"""Pure. What makes a spec unusable: what it says, what is not supported yet, and what it names but the world lacks.
+
+Only the first fault is told, in the order and the words of Argo Rollouts.
+"""
+
+import json
+from collections.abc import Iterator
+
+from analysis.api import AnalysisTemplateRef
+from rollouts.api import labels
+from rollouts.api.canary import RolloutAnalysis
+from rollouts.api.rollout import Rollout
+from rollouts.api.support import unsupported
+from rollouts.api.validate import validate_rollout
+from rollouts.decide.analysisspec import analysis_fault
+from rollouts.decide.world import World
+
+_CANARY = "spec.strategy.canary"
+
+
+def fault(world: World) -> str:
+    """The first fault of a Rollout's spec, or ""."""
+    found = spec_fault(world.rollout) if world.spec_fault is None else world.spec_fault
+    return found or next(_references(world), "")
+
+
+def spec_fault(rollout: Rollout) -> str:
+    """What is wrong with the manifest alone, or ""."""
+    return validate_rollout(rollout) or unsupported(rollout) or ""
+
+
+def _references(world: World) -> Iterator[str]:
+    yield from _services(world)
+    yield from _analyses(world)
+    if world.routing_error:
+        yield world.routing_error
+
+
+def _services(world: World) -> Iterator[str]:
+    canary = world.rollout.spec.strategy.canary
+    if canary is None:
+        return
+    for field, name in (("stableService", canary.stable_service), ("canaryService", canary.canary_service)):
+        error = _service(world, name) if name else ""
+        if error:
+            yield f"{_CANARY}.{field}: Invalid value: {json.dumps(name)}: {error}"
+
+
+def _service(world: World, name: str) -> str:
+    service = world.services.get(name)
+    if service is None:
+        return f'service "{name}" not found'
+    template = ((world.rollout.spec.template.get("metadata") or {}).get("labels")) or {}
+    for key, value in service.selector.items():
+        if key != labels.POD_TEMPLATE_HASH and template.get(key) != value:
+            return f'Service "{name}" has unmatch label "{key}" in rollout'
+    if service.managed_by and service.managed_by != world.rollout.metadata.name:
+        return f'Service "{name}" is managed by another Rollout'
+    return ""
+
+
+def analyses(rollout: Rollout) -> Iterator[tuple[str, RolloutAnalysis, bool]]:
+    """Every analysis of the strategy: its path, itself, and whether it runs in the background."""
+    canary = rollout.spec.strategy.canary
+    if canary is None:
+        return
+    for index, step in enumerate(canary.steps):
+        if step.analysis is not None:
+            yield f"{_CANARY}.steps[{index}].analysis.templates", step.analysis, False
+    if canary.analysis is not None:
+        yield f"{_CANARY}.analysis.templates", canary.analysis, True
+
+
+def template_refs(rollout: Rollout) -> Iterator[AnalysisTemplateRef]:
+    """Every template that the strategy names."""
+    for _, analysis, _ in analyses(rollout):
+        yield from analysis.templates
+
+
+def _analyses(world: World) -> Iterator[str]:
+    for path, analysis, background in analyses(world.rollout):
+        error = analysis_fault(world, path, analysis, background=background)
+        if error:
+            yield error

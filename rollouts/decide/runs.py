@@ -1,0 +1,175 @@
+"""Pure. Which AnalysisRuns to start, keep and stop, and what their verdicts mean for the rollout."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from analysis.schema import Obj
+from rollouts.api import defaults, labels
+from rollouts.api.canary import RolloutAnalysis
+from rollouts.api.status import RolloutAnalysisRunStatus
+from rollouts.decide import wording
+from rollouts.decide.analysisspec import run_spec
+from rollouts.decide.context import Context
+from rollouts.decide.facts import Aborting, CurrentRun, Pausing, Slot
+from rollouts.decide.plan import DeleteRun, StartRun, StopRun, Wait
+from rollouts.decide.world import Run
+
+Told = StartRun | StopRun | DeleteRun | CurrentRun | Pausing | Aborting | Wait
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """One analysis that the strategy asks for now."""
+
+    slot: Slot
+    analysis: RolloutAnalysis
+    entry: RolloutAnalysisRunStatus | None
+    step: int | None
+
+
+def follow(ctx: Context) -> Iterator[Told]:
+    """The background analysis, the analysis of the current step, then whatever else still runs or lies about."""
+    current: set[str] = set()
+    for slot, use in _uses(ctx).items():
+        entry = _entry(ctx, slot)
+        if use is None:
+            if entry is not None:
+                yield CurrentRun(slot, None)
+            continue
+        told = tuple(_keep(ctx, use))
+        current |= {item.entry.name for item in told if isinstance(item, CurrentRun) and item.entry}
+        yield from told
+    yield from _stop_others(ctx, current)
+    yield from _collect(ctx, current)
+
+
+def _uses(ctx: Context) -> dict[Slot, _Use | None]:
+    if ctx.initial or ctx.returns_to_stable or ctx.status.promote_full or ctx.changed:
+        return {"Background": None, "Step": None}
+    background, step = ctx.canary.analysis, ctx.step
+    started = background is not None and background.templates and ctx.index >= (background.starting_step or 0)
+    return {
+        "Background": _Use("Background", background, _entry(ctx, "Background"), None)
+        if background is not None and started
+        else None,
+        "Step": _Use("Step", step.analysis, _entry(ctx, "Step"), ctx.index)
+        if step is not None and step.analysis is not None and step.analysis.templates
+        else None,
+    }
+
+
+def _entry(ctx: Context, slot: Slot) -> RolloutAnalysisRunStatus | None:
+    canary = ctx.status.canary
+    if slot == "Step":
+        return canary.current_step_analysis_run_status
+    return canary.current_background_analysis_run_status
+
+
+def _keep(ctx: Context, use: _Use) -> Iterator[Told]:
+    """Start the run, or take over what it has come to."""
+    run = _current(ctx, use)
+    if run is None or _judged_anew(ctx, use, run):
+        if ctx.status.pause_conditions and use.slot == "Step":
+            yield Wait("analysis begins when the pause is over")
+            return
+        yield from _start(ctx, use, run)
+        return
+    yield CurrentRun(use.slot, RolloutAnalysisRunStatus(name=run.name, status=run.phase, message=run.message))
+    match run.phase:
+        case "Failed" | "Error":
+            failed = wording.step_analysis_failed if use.slot == "Step" else wording.background_analysis_failed
+            yield Aborting(failed(run.message))
+        case "Inconclusive" if not ctx.pause_open(wording.INCONCLUSIVE_ANALYSIS):
+            yield Pausing(wording.INCONCLUSIVE_ANALYSIS)
+        case "Successful":
+            pass
+        case _:
+            yield Wait(f"AnalysisRun {run.name} is measuring")
+
+
+def _current(ctx: Context, use: _Use) -> Run | None:
+    """The run that the status names, unless it belongs to another step or is gone."""
+    if use.entry is None:
+        return None
+    found = (run for run in ctx.world.runs if run.owned and run.name == use.entry.name and not run.deleting)
+    run = next(found, None)
+    return None if run is None or run.step != use.step else run
+
+
+def _judged_anew(ctx: Context, use: _Use, run: Run) -> bool:
+    """Somebody resumed after an inconclusive verdict, or retries after an abort."""
+    resumed = ctx.status.controller_pause and not ctx.status.pause_conditions and run.phase == "Inconclusive"
+    return resumed or (ctx.status.aborted_at is not None and run.finished)
+
+
+def _start(ctx: Context, use: _Use, previous: Run | None) -> Iterator[Told]:
+    if ctx.new is None:
+        return
+    spec = run_spec(ctx, use.analysis)
+    base = f"{ctx.name}-{ctx.hash}-{ctx.revision}" + ("" if use.step is None else f"-{use.step}")
+    name, reusable = _free_name(ctx, base, spec, previous)
+    if reusable is None:
+        yield StartRun(name, _manifest(ctx, use, name, spec))
+    phase = reusable.phase if reusable else ""
+    yield CurrentRun(use.slot, RolloutAnalysisRunStatus(name=name, status=phase))
+    yield Wait(f"AnalysisRun {name} is starting")
+
+
+def _free_name(ctx: Context, base: str, spec: Obj, previous: Run | None) -> tuple[str, Run | None]:
+    """The first of `base`, `base.1`, `base.2`… that is free, or whose run is ours, unfinished and measures the same."""
+    taken = {run.name: run for run in ctx.world.runs}
+    name, count = base, 0
+    while name in taken:
+        run = taken[name]
+        same = {**run.spec, "terminate": None} == {**spec, "terminate": None}
+        if run.owned and not run.finished and not run.deleting and not run.terminate and same and run is not previous:
+            return name, run
+        count += 1
+        name = f"{base}.{count}"
+    return name, None
+
+
+def _manifest(ctx: Context, use: _Use, name: str, spec: Obj) -> Obj:
+    extra = use.analysis.analysis_run_metadata
+    instance = {labels.INSTANCE_ID: ctx.world.instance_id} if ctx.world.instance_id else {}
+    step = {} if use.step is None else {labels.STEP_INDEX: str(use.step)}
+    selector = ctx.spec.selector.match_labels if ctx.spec.selector else {}
+    own = {labels.POD_TEMPLATE_HASH: ctx.hash, labels.ROLLOUT_TYPE: use.slot, **step, **instance}
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AnalysisRun",
+        "metadata": {
+            "name": name,
+            "labels": {**own, **extra.labels, **selector},
+            "annotations": {labels.REVISION: str(ctx.revision), **extra.annotations},
+        },
+        "spec": spec,
+    }
+
+
+# ── runs that are not current ──
+
+
+def _stop_others(ctx: Context, current: set[str]) -> Iterator[StopRun]:
+    for run in ctx.world.runs:
+        if run.owned and run.name not in current and not (run.finished or run.terminate or run.deleting):
+            yield StopRun(run.name)
+
+
+def _collect(ctx: Context, current: set[str]) -> Iterator[DeleteRun]:
+    """Delete runs of ReplicaSets that are gone, and finished ones beyond the history limits."""
+    hashes = {rs.hash for rs in ctx.world.replica_sets if not rs.deleting} | {ctx.hash}
+    old = [run for run in ctx.world.runs if run.owned and run.name not in current and not run.deleting]
+    homeless = [run for run in old if run.hash not in hashes]
+    good, bad = defaults.run_history_limits(ctx.rollout)
+    kept = [run for run in old if run.hash in hashes and run.finished]
+    surplus = [
+        *_beyond(good, (run for run in kept if run.phase == "Successful")),
+        *_beyond(bad, (run for run in kept if run.phase != "Successful")),
+    ]
+    yield from (DeleteRun(run.name) for run in (*homeless, *surplus))
+
+
+def _beyond(limit: int, runs: Iterable[Run]) -> list[Run]:
+    newest_first = sorted(runs, key=lambda run: (run.created, run.name), reverse=True)
+    return newest_first[max(0, limit) :]

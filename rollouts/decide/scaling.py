@@ -1,0 +1,151 @@
+"""Pure. Which ReplicaSets to create, resize or annotate, in the order that keeps surge and availability.
+
+Shrinking waits for what the status *records* of the traffic, never for what the same pass only plans.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from analysis.schema import format_time, parse_time
+from rollouts.api import defaults, labels
+from rollouts.decide.context import Context, scale_down_deadline
+from rollouts.decide.plan import CreateReplicaSet, UpdateReplicaSet, Wait
+from rollouts.decide.revision import new_replica_set
+from rollouts.decide.steps import wanted_counts
+from rollouts.decide.world import ReplicaSet
+
+
+def scale(ctx: Context) -> Iterator[CreateReplicaSet | UpdateReplicaSet | Wait]:
+    """Stable, then new, then all others: what shrinks to make room is asked for before what grows into it."""
+    if ctx.halted:
+        if ctx.new is None:
+            yield new_replica_set(ctx, 0)
+        yield Wait("no pods are moved while the rollout is paused" if ctx.spec.paused else "analysis was inconclusive")
+        return
+    want_new, want_stable = wanted_counts(ctx)
+    if ctx.stable is not None and ctx.stable is not ctx.new:
+        yield from resize(ctx, ctx.stable, want_stable)
+    if ctx.new is None:
+        yield new_replica_set(ctx, want_new)
+    elif abort_delay(ctx) and ctx.new.replicas:
+        yield from _keep_until_deadline(ctx, ctx.new, abort_delay(ctx))
+    elif not (ctx.aborted and ctx.new.replicas == want_new == 0):
+        yield from resize(ctx, ctx.new, want_new)
+    yield from _retire(ctx)
+
+
+def resize(ctx: Context, rs: ReplicaSet, count: int) -> Iterator[UpdateReplicaSet]:
+    """Ask for `count` pods of a ReplicaSet that is in use, and take back any deadline it had."""
+    annotations: dict[str, str | None] = {}
+    if rs.annotations.get(labels.DESIRED_REPLICAS) != str(ctx.replicas):
+        annotations[labels.DESIRED_REPLICAS] = str(ctx.replicas)
+    if scale_down_deadline(rs) is not None:
+        annotations[labels.SCALE_DOWN_DEADLINE] = None
+    if annotations or rs.replicas != count:
+        yield UpdateReplicaSet(rs.name, replicas=count if rs.replicas != count else None, annotations=annotations)
+
+
+def abort_delay(ctx: Context) -> int:
+    """Seconds for which an aborted canary behind a router is kept; 0 when it is sized like any other."""
+    if not (ctx.aborted and ctx.routed and ctx.stable is not None):
+        return 0
+    return defaults.abort_scale_down_delay_seconds(ctx.rollout) or 0
+
+
+def _keep_until_deadline(ctx: Context, new: ReplicaSet, delay: int) -> Iterator[UpdateReplicaSet | Wait]:
+    stable, recorded = ctx.stable, ctx.weights
+    deadline = scale_down_deadline(new)
+    if recorded is not None and recorded.canary.weight > 0:
+        yield Wait("the aborted canary keeps its pods until its share of traffic is recorded as 0")
+    elif deadline is None and stable is not None and stable.available < ctx.replicas:
+        yield Wait(
+            f"the aborted canary keeps its pods until stable has all {ctx.replicas} available ({stable.available} now)"
+        )
+    elif deadline is None:
+        yield from _set_deadline(ctx, new, delay)
+    elif not _pending(ctx, deadline):
+        yield UpdateReplicaSet(new.name, replicas=0)  # the deadline stays on it, as clients of Argo Rollouts know it
+    else:
+        yield Wait(f"the aborted canary {new.name} is scaled down at {deadline}", parse_time(deadline))
+
+
+def _set_deadline(ctx: Context, rs: ReplicaSet, delay: int) -> Iterator[UpdateReplicaSet | Wait]:
+    at = ctx.now + timedelta(seconds=delay)
+    annotations: dict[str, str | None] = {labels.SCALE_DOWN_DEADLINE: format_time(at)}
+    if rs.annotations.get(labels.DESIRED_REPLICAS) != str(ctx.replicas):
+        annotations[labels.DESIRED_REPLICAS] = str(ctx.replicas)
+    yield UpdateReplicaSet(rs.name, annotations=annotations)
+    yield Wait(f"ReplicaSet {rs.name} is scaled down in {delay}s", at)
+
+
+def _pending(ctx: Context, deadline: str) -> bool:
+    """Whether a deadline lies ahead. One that cannot be read has passed: nobody could tell when it would."""
+    try:
+        return parse_time(deadline) > ctx.now
+    except ValueError:
+        return False
+
+
+# ── older ReplicaSets ──
+
+
+def _retire(ctx: Context) -> Iterator[UpdateReplicaSet | Wait]:
+    """Older ReplicaSets lose their unready pods at once, the others as availability and traffic allow."""
+    spare = ctx.all_available - ctx.limits.least_available
+    kept = 0
+    for rs in ctx.others:
+        if rs.replicas == 0:
+            continue
+        size = min(rs.replicas, rs.available)
+        if spare <= 0:
+            yield from _shrink(rs, size)
+            if size:
+                yield Wait(f"ReplicaSet {rs.name} is scaled down once {ctx.limits.least_available} pods stay available")
+        elif not ctx.routed:
+            gone = min(size, spare)
+            spare -= gone
+            yield from _shrink(rs, size - gone)
+        elif _in_use(ctx, rs):
+            # Not even its unready pods: they may serve again in a moment, and traffic still counts on them.
+            yield Wait(f"ReplicaSet {rs.name} is kept while a Service or a recorded weight names it")
+        else:
+            before = kept
+            kept += _may_stay(ctx, rs, kept)
+            yield from _delay(ctx, rs, size) if kept > before else _shrink(rs, 0)
+
+
+def _shrink(rs: ReplicaSet, size: int) -> Iterator[UpdateReplicaSet]:
+    if size < rs.replicas:
+        drop = size == 0 and scale_down_deadline(rs) is not None
+        yield UpdateReplicaSet(rs.name, size, {labels.SCALE_DOWN_DEADLINE: None} if drop else {})
+
+
+def _may_stay(ctx: Context, rs: ReplicaSet, kept: int) -> bool:
+    """Whether the scale-down delay holds for it: not for the canary of an update that another one replaced."""
+    if not (ctx.is_stable or scale_down_deadline(rs) is not None):
+        return False
+    limit = defaults.scale_down_delay_revision_limit(ctx.rollout)
+    return defaults.scale_down_delay_seconds(ctx.rollout) > 0 and kept < limit
+
+
+def _delay(ctx: Context, rs: ReplicaSet, size: int) -> Iterator[UpdateReplicaSet | Wait]:
+    deadline = scale_down_deadline(rs)
+    if deadline is None:
+        yield from _shrink(rs, size)
+        yield from _set_deadline(ctx, rs, defaults.scale_down_delay_seconds(ctx.rollout))
+    elif _pending(ctx, deadline):
+        yield from _shrink(rs, size)
+        yield Wait(f"ReplicaSet {rs.name} is scaled down at {deadline}", parse_time(deadline))
+    else:
+        yield from _shrink(rs, 0)
+
+
+def _in_use(ctx: Context, rs: ReplicaSet) -> bool:
+    """A Service selects its pods, or the recorded split names them."""
+    if any(service is not None and service.hash == rs.hash for service in ctx.world.services.values()):
+        return True
+    recorded = ctx.weights
+    if recorded is None:
+        return False
+    named = (recorded.canary, recorded.stable, *recorded.additional)
+    return any(destination.pod_template_hash == rs.hash for destination in named)

@@ -1,0 +1,45 @@
+"""Pure. Which ReplicaSet's pods each Service should select, and when it may be switched."""
+
+from collections.abc import Iterator
+
+from rollouts.decide.context import Context
+from rollouts.decide.plan import PointService, Wait
+from rollouts.decide.weights import must_be_renamed
+from rollouts.decide.world import ReplicaSet, Service
+
+
+def point(ctx: Context) -> Iterator[PointService | Wait]:
+    """The stable Service first, then the canary Service."""
+    if ctx.stable is not None:
+        yield from _switch(ctx, ctx.canary.stable_service, ctx.stable, check=True)
+    yield from _point_canary(ctx)
+
+
+def _point_canary(ctx: Context) -> Iterator[PointService | Wait]:
+    service = ctx.canary.canary_service
+    if ctx.aborted and ctx.stable is not None:
+        # Directly, not by way of the canary: pointing there first would make the selector flap for the whole delay.
+        yield from _switch(ctx, service, ctx.stable, check=not ctx.routed)
+    elif ctx.new is None or not service:
+        return
+    elif must_be_renamed(ctx) and not ctx.is_stable:
+        yield Wait(f"service {service} keeps its pods until its recorded share of traffic is 0")
+    else:
+        yield from _switch(ctx, service, ctx.new, check=True)
+
+
+def _switch(ctx: Context, name: str, rs: ReplicaSet, *, check: bool) -> Iterator[PointService | Wait]:
+    service = ctx.world.services.get(name) if name else None
+    if service is None or (service.hash == rs.hash and service.managed_by):
+        return
+    if check and not _ready_for(service, rs):
+        yield Wait(f"service {name} is switched to ReplicaSet {rs.name} when its pods are available")
+    else:
+        yield PointService(name, rs.hash)
+
+
+def _ready_for(service: Service, rs: ReplicaSet) -> bool:
+    """A Service that nobody manages yet serves users by other means: it needs full, not partial, availability."""
+    if service.managed_by:
+        return rs.available > 0
+    return rs.replicas > 0 and rs.available >= rs.replicas

@@ -1,0 +1,84 @@
+"""Pure. Which share of the traffic each destination gets, and when it may change.
+
+Three of the four ordering laws live here: a share moves to pods only when they are ready for it; a destination is
+renamed only while its recorded share is 0; what the status records is what a later pass may rely on.
+"""
+
+from collections.abc import Iterator
+
+from rollouts.api.status import TrafficWeights, WeightDestination
+from rollouts.decide.context import Context
+from rollouts.decide.plan import Destination, SetWeight, Split, Wait
+from rollouts.decide.steps import at_wanted_counts, weight_at
+from rollouts.decide.world import NO_HASH, Hash
+
+
+def route(ctx: Context) -> Iterator[SetWeight | Wait]:
+    """Say the split that should stand now, or why it cannot be changed yet."""
+    if not ctx.routed:
+        return
+    weight = target(ctx)
+    stable = ctx.stable
+    need = (ctx.max_weight - weight) * ctx.replicas // ctx.max_weight
+    if stable is None or stable.available < need:
+        have = stable.available if stable else 0
+        yield Wait(f"traffic stays as it is: stable has {have} of the {need} available pods that its share needs")
+        return
+    split = Split(
+        canary=Destination(ctx.canary.canary_service, canary_hash(ctx), weight),
+        stable=Destination(ctx.canary.stable_service, stable.hash, ctx.max_weight - weight),
+        max_weight=ctx.max_weight,
+    )
+    yield SetWeight(split, recorded=ctx.weights == recorded_as(split))
+
+
+def target(ctx: Context) -> int:
+    """The canary's share. The first rule that applies wins."""
+    if ctx.returns_to_stable or ctx.new is None or ctx.new.available == 0 or must_be_renamed(ctx):
+        return 0
+    if ctx.status.promote_full:
+        return ctx.weights.canary.weight if ctx.weights else 0
+    if not ctx.steps:
+        return 0
+    if not at_wanted_counts(ctx):
+        return weight_at(ctx.steps, ctx.index - 1) if ctx.index else 0
+    return ctx.max_weight if ctx.step is None else weight_at(ctx.steps, ctx.index)
+
+
+def carried_hash(ctx: Context) -> Hash:
+    """The hash of the pods that the recorded canary share is served by; "" when it has no share."""
+    recorded = ctx.weights
+    if recorded is None or recorded.canary.weight == 0:
+        return NO_HASH
+    return Hash(recorded.canary.pod_template_hash)
+
+
+def must_be_renamed(ctx: Context) -> bool:
+    """The canary destination still carries traffic for another template: it has to be emptied first."""
+    return carried_hash(ctx) not in (NO_HASH, ctx.hash)
+
+
+def canary_hash(ctx: Context) -> Hash:
+    return carried_hash(ctx) if must_be_renamed(ctx) else ctx.hash
+
+
+def recorded_as(split: Split) -> TrafficWeights:
+    """The split as status.canary.weights records it."""
+    return TrafficWeights(
+        canary=_destination(split.canary),
+        stable=_destination(split.stable),
+        additional=tuple(_destination(extra) for extra in split.additional),
+    )
+
+
+def _destination(where: Destination) -> WeightDestination:
+    return WeightDestination(service_name=where.service, pod_template_hash=where.hash, weight=where.weight)
+
+
+def change_text(before: TrafficWeights | None, after: TrafficWeights) -> str:
+    """What the event TrafficWeightUpdated says."""
+    if before is None:
+        return f"Traffic weight updated to {after.canary.weight}"
+    if before.canary.weight == after.canary.weight:
+        return "Traffic weight updated "
+    return f"Traffic weight updated from {before.canary.weight} to {after.canary.weight}"

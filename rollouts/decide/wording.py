@@ -1,0 +1,97 @@
+"""Pure. Every reason and message that clients of Argo Rollouts read, in one place.
+
+Source: Argo Rollouts' conditions, events and phases as scripts, dashboards and Argo CD's health checks match them.
+"""
+
+PROGRESSING, AVAILABLE, PAUSED = "Progressing", "Available", "Paused"
+COMPLETED, HEALTHY, INVALID_SPEC, REPLICA_FAILURE = "Completed", "Healthy", "InvalidSpec", "ReplicaFailure"
+
+NEW_REPLICA_SET_CREATED = "NewReplicaSetCreated"
+FOUND_NEW_REPLICA_SET = "FoundNewReplicaSet"
+REPLICA_SET_UPDATED = "ReplicaSetUpdated"
+NEW_REPLICA_SET_AVAILABLE = "NewReplicaSetAvailable"
+REPLICA_SET_NOT_AVAILABLE = "ReplicaSetNotAvailable"
+REPLICA_SET_CREATE_ERROR = "ReplicaSetCreateError"
+ROLLOUT_ABORTED = "RolloutAborted"
+PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
+ROLLOUT_PAUSED = "RolloutPaused"
+ROLLOUT_RESUMED = "RolloutResumed"
+ROLLOUT_RETRY = "RolloutRetry"
+ROLLOUT_COMPLETED = "RolloutCompleted"
+ROLLOUT_NOT_COMPLETED = "RolloutNotCompleted"
+ROLLOUT_HEALTHY = "RolloutHealthy"
+AVAILABLE_REASON = "AvailableReason"
+
+HAS_AVAILABILITY = "Rollout has minimum availability"
+LACKS_AVAILABILITY = "Rollout does not have minimum availability"
+IS_PAUSED = "Rollout is paused"
+IS_RESUMED = "Rollout is resumed"
+IS_RETRIED = "Retrying Rollout after abort"
+IS_HEALTHY = "Rollout is healthy"
+IS_NOT_HEALTHY = "Rollout is not healthy"
+
+CANARY_PAUSE_STEP = "CanaryPauseStep"
+INCONCLUSIVE_ANALYSIS = "InconclusiveAnalysisRun"
+
+PHASE_HEALTHY, PHASE_DEGRADED, PHASE_PAUSED, PHASE_PROGRESSING = "Healthy", "Degraded", "Paused", "Progressing"
+
+
+def replica_set_created(name: str) -> str:
+    return f'Created new replica set "{name}"'
+
+
+def replica_set_found(name: str) -> str:
+    return f'Found new replica set "{name}"'
+
+
+def replica_set_progressing(name: str) -> str:
+    return f'ReplicaSet "{name}" is progressing.'
+
+
+def rollout_progressing(name: str) -> str:
+    return f'Rollout "{name}" is progressing.'
+
+
+def replica_set_completed(name: str) -> str:
+    return f'ReplicaSet "{name}" has successfully progressed.'
+
+
+def replica_set_timed_out(name: str) -> str:
+    return f'ReplicaSet "{name}" has timed out progressing.'
+
+
+def replica_set_create_error(name: str, cause: str) -> str:
+    return f'Failed to create new replica set "{name}": {cause}'
+
+
+def aborted(revision: int, cause: str = "") -> str:
+    return f"Rollout aborted update to revision {revision}" + (f": {cause}" if cause else "")
+
+
+def invalid(name: str, error: str) -> str:
+    return f'The Rollout "{name}" is invalid: {error}'
+
+
+def step_analysis_failed(message: str) -> str:
+    return "Step-based analysis phase error/failed" + (f": {message}" if message else "")
+
+
+def background_analysis_failed(message: str) -> str:
+    return "Background analysis phase error/failed" + (f": {message}" if message else "")
+
+
+def scaled(name: str, revision: int, before: int, after: int) -> str:
+    direction = "up" if after > before else "down"
+    return f"Scaled {direction} ReplicaSet {name} (revision {revision}) from {before} to {after}"
+
+
+def switched_service(service: str, before: str, after: str) -> str:
+    return f"Switched selector for service '{service}' from '{before}' to '{after}'"
+
+
+def run_changed(kind: str, name: str, new: str, previous: str) -> str:
+    return f"{kind} Analysis Run '{name}' Status New: '{new}' Previous: '{previous}'"
+
+
+def step_completed(done: int, total: int, step: str) -> str:
+    return f"Rollout step {done}/{total} completed ({step})"

@@ -1,0 +1,119 @@
+"""Pure. What a decision may read: one Rollout and what stands around it, at one moment. Frozen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import NewType
+
+from analysis.api import AnalysisTemplateSpec
+from analysis.schema import Obj
+from rollouts.api.rollout import Rollout
+from rollouts.api.status import RolloutStatus
+
+Hash = NewType("Hash", str)
+"""A pod template hash, as in the label `rollouts-pod-template-hash`."""
+
+NO_HASH = Hash("")
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSet:
+    """One ReplicaSet, reduced to what a decision may look at. Counts are pods."""
+
+    name: str
+    hash: Hash
+    created: datetime
+    revision: int = 0
+    replicas: int = 0  # spec.replicas: how many it was asked for
+    current: int = 0  # status.replicas: how many exist
+    ready: int = 0
+    available: int = 0
+    observed: bool = True  # its controller has seen its newest generation
+    deleting: bool = False
+    min_ready_seconds: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    template: Obj = field(default_factory=dict)
+    failure: str = ""  # message of its ReplicaFailure condition
+    failure_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One Service: the pods that it selects and who manages it."""
+
+    name: str
+    selector: Mapping[str, str]
+    hash: Hash = NO_HASH
+    managed_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One pod, seen only when its metadata has to follow the rollout."""
+
+    name: str
+    replica_set: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One AnalysisRun of this rollout's namespace. `owned`: this rollout controls it."""
+
+    name: str
+    created: datetime
+    phase: str = ""
+    message: str = ""
+    owned: bool = True
+    terminate: bool = False
+    deleting: bool = False
+    hash: Hash = NO_HASH
+    type: str = ""  # the label rollout-type: Step, Background, PrePromotion or PostPromotion
+    step: int | None = None
+    spec: Obj = field(default_factory=dict)
+
+    @property
+    def finished(self) -> bool:
+        return self.phase in ("Successful", "Failed", "Error", "Inconclusive")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """An AnalysisTemplate or ClusterAnalysisTemplate. `malformed`: why its spec could not be read at all."""
+
+    name: str
+    cluster: bool
+    spec: AnalysisTemplateSpec
+    malformed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything that a decision about one Rollout rests on.
+
+    replica_sets: those the rollout controls; orphans: those nobody controls that its selector matches.
+    services: every Service that the spec names; None where it is absent. templates likewise, keyed by
+    (cluster-scoped?, name). runs: AnalysisRuns that this rollout controls, or whose name it might want.
+    pods: only where canaryMetadata or stableMetadata must reach them. routing_error: what the routers say about
+    the routing objects that the spec names. spec_fault: what is wrong with the manifest alone, where that is known
+    already ("": nothing; None: not looked at yet).
+    """
+
+    rollout: Rollout
+    template_hash: Hash = NO_HASH
+    step_hash: str = ""
+    replica_sets: tuple[ReplicaSet, ...] = ()
+    orphans: tuple[ReplicaSet, ...] = ()
+    services: Mapping[str, Service | None] = field(default_factory=dict)
+    templates: Mapping[tuple[bool, str], Template | None] = field(default_factory=dict)
+    runs: tuple[Run, ...] = ()
+    pods: tuple[Pod, ...] = ()
+    routing_error: str = ""
+    spec_fault: str | None = None
+    instance_id: str = ""
+
+    def with_status(self, status: RolloutStatus) -> "World":
+        """The same world, once `status` is stored."""
+        return replace(self, rollout=self.rollout.model_copy(update={"status": status}))

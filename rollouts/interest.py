@@ -1,0 +1,48 @@
+"""Pure. Whom a change concerns: from an object that changed to the keys of the Rollouts that have to look."""
+
+from collections.abc import Iterable, Iterator
+
+from rollouts.kube.cache import Key
+from rollouts.kube.refs import ROLLOUT, Obj, controller_of, name_of, namespace_of
+from rollouts.observe import named_services
+
+SERVICE_INDEX, JUDGED_INDEX, ROUTED_INDEX = "service", "judged", "routed"
+
+
+def _canary(rollout: Obj) -> Obj:
+    strategy = (rollout.get("spec") or {}).get("strategy") or {}
+    return strategy.get("canary") or {}
+
+
+def by_service(rollout: Obj) -> Iterable[str]:
+    """Index of Rollouts: `<namespace>/<name>` of every Service that they name."""
+    return tuple(f"{namespace_of(rollout)}/{name}" for name in named_services(rollout))
+
+
+def by_judgement(rollout: Obj) -> Iterable[str]:
+    """Index of Rollouts: the namespace of those that use any analysis, and "" for all of them."""
+    canary = _canary(rollout)
+    judged = canary.get("analysis") or any("analysis" in step for step in canary.get("steps") or () if step)
+    return (namespace_of(rollout), "") if judged else ()
+
+
+def by_routing(rollout: Obj) -> Iterable[str]:
+    """Index of Rollouts: "routed" for those whose traffic a router shares out."""
+    return ("routed",) if _canary(rollout).get("trafficRouting") else ()
+
+
+def follows_pods(rollout: Obj) -> bool:
+    """Whether running pods have to follow the Rollout's metadata."""
+    canary = _canary(rollout)
+    return bool(canary.get("canaryMetadata") or canary.get("stableMetadata"))
+
+
+def owning_rollout(obj: Obj) -> Iterator[Key]:
+    """The Rollout that controls an object."""
+    owner = controller_of(obj)
+    if owner is not None and owner.get("kind") == ROLLOUT.kind and owner.get("apiVersion") == ROLLOUT.api_version:
+        yield namespace_of(obj), owner["name"]
+
+
+def key_of(obj: Obj) -> Key:
+    return namespace_of(obj), name_of(obj)

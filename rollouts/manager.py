@@ -1,0 +1,287 @@
+"""The only place that builds things: caches, watches, queues and reconcilers, and the life of the whole controller."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+import structlog
+
+from rollouts.analysisrun import AnalysisRunController, ClusterSecrets
+from rollouts.api import labels
+from rollouts.apply import Applier
+from rollouts.controller import Pulse, RolloutController
+from rollouts.interest import (
+    JUDGED_INDEX,
+    ROUTED_INDEX,
+    SERVICE_INDEX,
+    by_judgement,
+    by_routing,
+    by_service,
+    follows_pods,
+    key_of,
+    owning_rollout,
+)
+from rollouts.kube.cache import Cache, Key, lean
+from rollouts.kube.clock import Clock, wall_clock
+from rollouts.kube.errors import Unreachable
+from rollouts.kube.events import OnEvent, Recorder
+from rollouts.kube.queue import Queue, QueueMeter
+from rollouts.kube.refs import (
+    ANALYSIS_RUN,
+    ANALYSIS_TEMPLATE,
+    CLUSTER_ANALYSIS_TEMPLATE,
+    POD,
+    REPLICA_SET,
+    ROLLOUT,
+    SERVICE,
+    Obj,
+    Resource,
+    namespace_of,
+)
+from rollouts.kube.watch import Pace, Scope, Watcher
+from rollouts.kube.wire import Wire
+from rollouts.observe import (
+    BY_HASH,
+    BY_NAMESPACE,
+    ORPHANS,
+    Caches,
+    Observer,
+    hashed,
+    in_namespace,
+    orphaned_in,
+)
+from rollouts.servicerelease import ServiceRelease, managed_by
+from rollouts.settings import Settings
+from rollouts.traffic.base import TrafficSettings, needed_resources
+
+log = structlog.get_logger(__name__)
+
+_PATIENCE = 10.0
+"""Seconds that a pass waits for a first list, before it gives way and says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meters:
+    """Where the controller's own numbers go; None where nobody counts."""
+
+    pulse: Pulse | None = None
+    queue: Callable[[str], QueueMeter] | None = None
+    on_event: OnEvent | None = None
+    on_drop: Callable[[], None] | None = None
+    run_pulse: Callable[[Key, float, bool], None] | None = None
+
+
+class Controllers:
+    """Everything that watches and reconciles, over one wire. `run` works until `stop`."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        settings: Settings,
+        *,
+        clock: Clock = wall_clock,
+        pace: Pace = Pace(),
+        meters: Meters = Meters(),
+    ) -> None:
+        self.settings = settings
+        self._wire = wire
+        self._pace = pace
+        self._namespace = settings.access.namespace if settings.namespaced else ""
+        self._traffic = TrafficSettings(settings.istio_api_version)
+        self._group: asyncio.TaskGroup | None = None
+        self._lazy: dict[Resource, Watcher] = {}
+        self._stopping = asyncio.Event()
+        self._watching: list[asyncio.Task[None]] = []
+        self.caches = _caches(self._traffic)
+        self.recorder = Recorder(wire, clock, on_event=meters.on_event, on_drop=meters.on_drop)
+        meter = meters.queue or (lambda name: None)
+        self.rollouts: Queue[Key] = Queue("Rollouts", meter=meter("Rollouts"))
+        self.analysis_runs: Queue[Key] = Queue("AnalysisRuns", meter=meter("AnalysisRuns"))
+        self.services: Queue[Key] = Queue("Services", meter=meter("Services"))
+        observer = Observer(self.caches, self._traffic, settings.instance_id)
+        applier = Applier(wire, self.caches, observer, self._traffic)
+        self._rollout_controller = RolloutController(
+            wire, self.caches, observer, applier, self.recorder, clock, meters.pulse, self._prepare
+        )
+        self._run_controller = AnalysisRunController(
+            wire,
+            self.caches.analysis_runs,
+            self.recorder,
+            clock,
+            ClusterSecrets(wire),
+            prometheus_address=settings.prometheus_address,
+        )
+        self._service_release = ServiceRelease(wire, self.caches)
+        self.watchers = self._watchers()
+        self._subscribe()
+
+    # ── what is watched ──
+
+    def _watchers(self) -> list[Watcher]:
+        caches, ours = self.caches, self._ours()
+        everything = Scope(self._namespace)
+        mine = Scope(self._namespace, label_selector=ours)
+        hashed_only = Scope(self._namespace, label_selector=labels.POD_TEMPLATE_HASH)
+        wanted = [
+            (caches.rollouts, mine),
+            (caches.replica_sets, hashed_only),
+            (caches.services, everything),
+            (caches.analysis_runs, mine),
+            (caches.analysis_templates, mine),
+        ]
+        if not self.settings.namespaced:
+            wanted.append((caches.cluster_analysis_templates, Scope(label_selector=ours)))
+        return [Watcher(self._wire, cache, scope, pace=self._pace) for cache, scope in wanted]
+
+    def _ours(self) -> str:
+        """Objects of this instance: with its id, or, without one, those that carry none."""
+        instance = self.settings.instance_id
+        return f"{labels.INSTANCE_ID}={instance}" if instance else f"!{labels.INSTANCE_ID}"
+
+    async def _prepare(self, rollout: Obj) -> None:
+        """Watch what this Rollout needs and others may not: pods, or routing objects. Waits until it is known."""
+        wanted: list[tuple[Cache, Scope, bool]] = []
+        if follows_pods(rollout):
+            wanted.append((self.caches.pods, Scope(self._namespace, labels.POD_TEMPLATE_HASH), False))
+        # A mesh's objects may live in any namespace that the manifest names, where we may look there at all.
+        needed = needed_resources(rollout, self._traffic)
+        wanted += [(self.caches.routing[resource], Scope(self._namespace), True) for resource in needed]
+        for cache, scope, optional in wanted:
+            watcher = self._lazy.get(cache.resource)
+            if watcher is None:
+                watcher = Watcher(self._wire, cache, scope, optional=optional, pace=self._pace)
+                self._lazy[cache.resource] = watcher
+                assert self._group is not None  # keys are worked on only while `run` runs
+                self._watching.append(self._group.create_task(watcher.run(), name=f"watch {cache.resource.plural}"))
+            await _known(watcher)
+
+    # ── whom a change concerns ──
+
+    def _subscribe(self) -> None:
+        caches = self.caches
+        for name, index in ((SERVICE_INDEX, by_service), (JUDGED_INDEX, by_judgement), (ROUTED_INDEX, by_routing)):
+            caches.rollouts.add_index(name, index)
+        caches.rollouts.add_index(BY_NAMESPACE, in_namespace)
+        caches.services.add_index("manager", lambda service: (f"{namespace_of(service)}/{managed_by(service)}",))
+        caches.rollouts.subscribe(self._rollout_changed)
+        caches.replica_sets.subscribe(self._replica_set_changed)
+        caches.services.subscribe(self._service_changed)
+        caches.analysis_runs.subscribe(self._run_changed)
+        caches.pods.subscribe(self._pod_changed)
+        for cache in (caches.analysis_templates, caches.cluster_analysis_templates):
+            cache.subscribe(self._template_changed)
+        for cache in caches.routing.values():
+            cache.subscribe(self._routing_changed)
+
+    def _rollout_changed(self, old: Obj | None, new: Obj | None) -> None:
+        key = key_of(new or old or {})
+        if old is None and new is not None:
+            text = f"Rollout resource added to informer: {key[0]}/{key[1]}"
+            self.recorder.record(new, "Normal", "RolloutAddedToInformer", text)
+        if new is None and old is not None:
+            self.recorder.record(old, "Normal", "RolloutDeleted", f"Rollout {key[0]}/{key[1]} is deleted.")
+        self.rollouts.add(key)
+        if new is None or (old is not None and by_service(old) != by_service(new)):
+            for service in self.caches.services.by("manager", f"{key[0]}/{key[1]}"):
+                self.services.add(key_of(service))
+
+    def _replica_set_changed(self, old: Obj | None, new: Obj | None) -> None:
+        for obj in filter(None, (old, new)):
+            owners = tuple(owning_rollout(obj))
+            self._look(owners or (key_of(r) for r in self.caches.rollouts.by(BY_NAMESPACE, namespace_of(obj))))
+
+    def _service_changed(self, old: Obj | None, new: Obj | None) -> None:
+        namespace, name = key_of(new or old or {})
+        self._look(key_of(rollout) for rollout in self.caches.rollouts.by(SERVICE_INDEX, f"{namespace}/{name}"))
+        if new is not None and managed_by(new):
+            self.services.add((namespace, name))
+
+    def _run_changed(self, old: Obj | None, new: Obj | None) -> None:
+        run = new or old or {}
+        if new is not None:
+            self.analysis_runs.add(key_of(run))
+        if old is None or new is None or old.get("status") != new.get("status"):
+            self._look(owning_rollout(run))
+
+    def _pod_changed(self, old: Obj | None, new: Obj | None) -> None:
+        if new is None or (old is not None and old["metadata"].get("labels") == new["metadata"].get("labels")):
+            return
+        value = next(iter(hashed(new)), "")
+        for replica_set in self.caches.replica_sets.by(BY_HASH, value):
+            self._look(owning_rollout(replica_set))
+
+    def _template_changed(self, old: Obj | None, new: Obj | None) -> None:
+        namespace = namespace_of(new or old or {})
+        self._look(key_of(rollout) for rollout in self.caches.rollouts.by(JUDGED_INDEX, namespace))
+
+    def _routing_changed(self, old: Obj | None, new: Obj | None) -> None:
+        self._look(key_of(rollout) for rollout in self.caches.rollouts.by(ROUTED_INDEX, "routed"))
+
+    def _look(self, keys: Iterable[Key]) -> None:
+        for key in keys:
+            self.rollouts.add(key)
+
+    # ── life ──
+
+    @property
+    def synced(self) -> bool:
+        """Everything that is always watched has been listed once."""
+        return all(watcher.synced.is_set() for watcher in self.watchers)
+
+    async def run(self) -> None:
+        """Watch and reconcile until `stop`; then finish what is in hand and post the last events."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            for watcher in self.watchers:
+                self._watching.append(group.create_task(watcher.run(), name=f"watch {watcher.cache.resource.plural}"))
+            posting = group.create_task(self.recorder.run(), name="events")
+            for watcher in self.watchers:
+                await watcher.synced.wait()
+            log.info("caches are synced", rollouts=len(self.caches.rollouts))
+            working = [group.create_task(job, name=name) for name, job in self._jobs()]
+            await self._stopping.wait()
+            for queue in (self.rollouts, self.analysis_runs, self.services):
+                queue.close()
+            await asyncio.gather(*working)
+            await self.recorder.close()
+            await posting
+            for task in self._watching:
+                task.cancel()
+
+    def stop(self) -> None:
+        """Let `run` come to its end."""
+        self._stopping.set()
+
+    def _jobs(self) -> list[tuple[str, Awaitable[None]]]:
+        settings = self.settings
+        return [
+            ("rollouts", self.rollouts.run(self._rollout_controller.reconcile, settings.rollout_threads)),
+            ("analysis runs", self.analysis_runs.run(self._run_controller.reconcile, settings.analysis_threads)),
+            ("services", self.services.run(self._service_release.reconcile, settings.service_threads)),
+        ]
+
+
+def _caches(traffic: TrafficSettings) -> Caches:
+    return Caches(
+        rollouts=Cache(ROLLOUT),
+        replica_sets=Cache(REPLICA_SET, indexes={ORPHANS: orphaned_in, BY_HASH: hashed}),
+        services=Cache(SERVICE),
+        analysis_runs=Cache(ANALYSIS_RUN, indexes={BY_NAMESPACE: in_namespace}),
+        analysis_templates=Cache(ANALYSIS_TEMPLATE),
+        cluster_analysis_templates=Cache(CLUSTER_ANALYSIS_TEMPLATE),
+        pods=Cache(POD, transform=_only_metadata, indexes={BY_HASH: hashed}),
+        routing={resource: Cache(resource) for resource in traffic.resources},
+    )
+
+
+async def _known(watcher: Watcher) -> None:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            await watcher.synced.wait()
+    except TimeoutError:
+        plural = watcher.cache.resource.plural
+        raise Unreachable(f"{plural} could not be listed yet; may the controller list and watch them?") from None
+
+
+def _only_metadata(pod: Obj) -> Obj:
+    return {"metadata": lean(pod)["metadata"]}

@@ -1,0 +1,307 @@
+"""From caches to a World: everything that a decision about one Rollout may read, at one moment.
+
+Does no I/O. What an object means is parsed once per version of it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+
+from analysis.api import AnalysisTemplate
+from analysis.schema import Obj, parse_time
+from rollouts.api import labels
+from rollouts.api.rollout import Rollout, RolloutSpec
+from rollouts.api.status import RolloutStatus
+from rollouts.api.template import pod_template_hash, step_hash
+from rollouts.decide.references import spec_fault, template_refs
+from rollouts.decide.world import NO_HASH, Hash, Pod, ReplicaSet, Run, Service, Template, World
+from rollouts.kube.cache import Cache, Key
+from rollouts.kube.refs import Ref, Resource, controller_of, name_of, namespace_of, uid_of
+from rollouts.traffic.base import TrafficSettings, routers
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+ORPHANS, BY_HASH, BY_NAMESPACE = "orphans", "hash", "namespace"
+
+
+def orphaned_in(obj: Obj) -> Iterable[str]:
+    """Index ORPHANS: the namespace of an object that nobody controls."""
+    return () if controller_of(obj) else (namespace_of(obj),)
+
+
+def hashed(obj: Obj) -> Iterable[str]:
+    """Index BY_HASH: `<namespace>/<pod template hash>` of an object with that label."""
+    value = (obj["metadata"].get("labels") or {}).get(labels.POD_TEMPLATE_HASH)
+    return (f"{namespace_of(obj)}/{value}",) if value else ()
+
+
+def in_namespace(obj: Obj) -> Iterable[str]:
+    """Index BY_NAMESPACE."""
+    return (namespace_of(obj),)
+
+
+@dataclass(slots=True)
+class Caches:
+    """What the controller has heard of the cluster."""
+
+    rollouts: Cache
+    replica_sets: Cache
+    services: Cache
+    analysis_runs: Cache
+    analysis_templates: Cache
+    cluster_analysis_templates: Cache
+    pods: Cache
+    routing: dict[Resource, Cache] = field(default_factory=dict)
+    secrets: Cache | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    version: str
+    rollout: Rollout
+    template_hash: Hash
+    step_hash: str
+    fault: str
+
+
+class Observer:
+    """Builds worlds. `traffic` and `instance_id` are the controller's settings that decisions depend on."""
+
+    def __init__(self, caches: Caches, traffic: TrafficSettings, instance_id: str = "") -> None:
+        self._caches = caches
+        self._traffic = traffic
+        self._instance_id = instance_id
+        self._parsed: dict[Key, _Parsed] = {}
+
+    def forget(self, key: Key) -> None:
+        """The Rollout is gone."""
+        self._parsed.pop(key, None)
+
+    def world(self, obj: Obj) -> World:
+        """The world around this Rollout, as the caches have it."""
+        parsed = self._parse(obj)
+        rollout, namespace = parsed.rollout, parsed.rollout.metadata.namespace
+        if parsed.fault:
+            return World(rollout, spec_fault=parsed.fault)
+        owned, orphans = self._replica_sets(rollout)
+        return World(
+            rollout=rollout,
+            template_hash=parsed.template_hash,
+            step_hash=parsed.step_hash,
+            replica_sets=owned,
+            orphans=orphans,
+            services={name: self._service(namespace, name) for name in service_names(rollout)},
+            templates=self._templates(rollout),
+            runs=self._runs(rollout),
+            pods=self._pods(rollout, owned),
+            routing_error=self._routing_error(rollout),
+            spec_fault="",
+            instance_id=self._instance_id,
+        )
+
+    def _parse(self, obj: Obj) -> _Parsed:
+        key, version = (namespace_of(obj), name_of(obj)), str(obj["metadata"].get("resourceVersion", ""))
+        known = self._parsed.get(key)
+        if known is None or known.version != version or known.rollout.metadata.uid != uid_of(obj):
+            known = self._parsed[key] = _parse(obj, version)
+        return known
+
+    def _replica_sets(self, rollout: Rollout) -> tuple[tuple[ReplicaSet, ...], tuple[ReplicaSet, ...]]:
+        owned = tuple(replica_set(obj) for obj in self._caches.replica_sets.owned_by(rollout.metadata.uid))
+        selector = rollout.spec.selector
+        if selector is None or selector.empty:
+            return owned, ()  # it would match everything: never adopt by it
+        orphans = tuple(
+            replica_set(obj)
+            for obj in self._caches.replica_sets.by(ORPHANS, rollout.metadata.namespace)
+            if "deletionTimestamp" not in obj["metadata"] and selector.matches(obj["metadata"].get("labels") or {})
+        )
+        return owned, orphans
+
+    def _service(self, namespace: str, name: str) -> Service | None:
+        obj = self._caches.services.get(namespace, name)
+        if obj is None:
+            return None
+        selector = (obj.get("spec") or {}).get("selector") or {}
+        managed_by = (obj["metadata"].get("annotations") or {}).get(labels.MANAGED_BY_ROLLOUTS)
+        return Service(name, selector, Hash(selector.get(labels.POD_TEMPLATE_HASH, "")), managed_by)
+
+    def _templates(self, rollout: Rollout) -> dict[tuple[bool, str], Template | None]:
+        """Every template that the spec names, and those that they name in turn."""
+        found: dict[tuple[bool, str], Template | None] = {}
+        wanted = [(ref.cluster_scope, ref.template_name) for ref in template_refs(rollout)]
+        while wanted:
+            key = wanted.pop()
+            if key in found:
+                continue
+            found[key] = template = self._template(rollout.metadata.namespace, *key)
+            if template is not None:
+                wanted += [(ref.cluster_scope, ref.template_name) for ref in template.spec.templates]
+        return found
+
+    def _template(self, namespace: str, cluster: bool, name: str) -> Template | None:
+        cache = self._caches.cluster_analysis_templates if cluster else self._caches.analysis_templates
+        obj = cache.get("" if cluster else namespace, name)
+        if obj is None:
+            return None
+        try:
+            return Template(name, cluster, AnalysisTemplate.model_validate(obj).spec)
+        except ValidationError as error:
+            return Template(name, cluster, AnalysisTemplate.model_validate({"spec": {}}).spec, first_fault(error))
+
+    def _runs(self, rollout: Rollout) -> tuple[Run, ...]:
+        uid, prefix = rollout.metadata.uid, f"{rollout.metadata.name}-"
+        owned = self._caches.analysis_runs.owned_by(uid)
+        foreign = (
+            obj
+            for obj in self._caches.analysis_runs.by(BY_NAMESPACE, rollout.metadata.namespace)
+            if name_of(obj).startswith(prefix) and (controller_of(obj) or {}).get("uid") != uid
+        )
+        return tuple(run(obj, owned=True) for obj in owned) + tuple(run(obj, owned=False) for obj in foreign)
+
+    def _pods(self, rollout: Rollout, replica_sets: Iterable[ReplicaSet]) -> tuple[Pod, ...]:
+        canary = rollout.spec.strategy.canary
+        if canary is None or not (canary.canary_metadata or canary.stable_metadata):
+            return ()
+        return tuple(
+            Pod(name_of(obj), rs.name, obj["metadata"].get("labels") or {}, obj["metadata"].get("annotations") or {})
+            for rs in replica_sets
+            for obj in self._caches.pods.by(BY_HASH, f"{rollout.metadata.namespace}/{rs.hash}")
+            if (controller_of(obj) or {}).get("name") == rs.name and "deletionTimestamp" not in obj["metadata"]
+        )
+
+    def _routing_error(self, rollout: Rollout) -> str:
+        for router in routers(rollout, self._traffic):
+            error = router.fault(self.routing_objects(router.needs()))
+            if error:
+                return error
+        return ""
+
+    def routing_objects(self, needed: Iterable[Ref]) -> dict[Ref, Obj]:
+        """Those of the routing objects that exist."""
+        found = {}
+        for ref in needed:
+            cache = self._caches.routing.get(ref.resource)
+            obj = cache.get(ref.namespace, ref.name) if cache is not None else None
+            if obj is not None:
+                found[ref] = obj
+        return found
+
+
+def named_services(rollout: Obj) -> tuple[str, ...]:
+    """Every Service that a Rollout's manifest names, read without a model: also of one that cannot be parsed."""
+    strategy = ((rollout.get("spec") or {}).get("strategy")) or {}
+    canary, blue_green = strategy.get("canary") or {}, strategy.get("blueGreen") or {}
+    ping_pong = canary.get("pingPong") or {}
+    names = (
+        canary.get("stableService"),
+        canary.get("canaryService"),
+        ping_pong.get("pingService"),
+        ping_pong.get("pongService"),
+        blue_green.get("activeService"),
+        blue_green.get("previewService"),
+    )
+    return tuple(name for name in names if isinstance(name, str) and name)
+
+
+def service_names(rollout: Rollout) -> tuple[str, ...]:
+    """Every Service that the strategy names, stable before canary."""
+    strategy = rollout.spec.strategy
+    names: tuple[str, ...] = ()
+    if strategy.canary is not None:
+        names = (strategy.canary.stable_service, strategy.canary.canary_service)
+    if strategy.blue_green is not None:
+        names += (strategy.blue_green.active_service, strategy.blue_green.preview_service)
+    return tuple(filter(None, names))
+
+
+def _parse(obj: Obj, version: str) -> _Parsed:
+    try:
+        rollout = Rollout.model_validate(obj)
+    except ValidationError as error:
+        return _Parsed(version, _bare(obj), NO_HASH, "", first_fault(error))
+    collisions = rollout.status.collision_count
+    template = Hash(pod_template_hash(rollout.spec.template, collisions)) if rollout.spec.template else NO_HASH
+    canary = rollout.spec.strategy.canary
+    return _Parsed(version, rollout, template, step_hash(canary.steps) if canary else "", spec_fault(rollout))
+
+
+def _bare(obj: Obj) -> Rollout:
+    """A Rollout of which only metadata and, where it can be read, the status are known."""
+    metadata = obj["metadata"]
+    try:
+        status = RolloutStatus.model_validate(obj.get("status") or {})
+    except ValidationError:
+        status = RolloutStatus()
+    bare = Rollout.model_validate(
+        {
+            "metadata": {
+                key: metadata[key]
+                for key in ("name", "namespace", "uid", "generation", "resourceVersion")
+                if key in metadata
+            },
+            "spec": RolloutSpec(),
+        }
+    )
+    return bare.model_copy(update={"status": status})
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first thing that a manifest got wrong: `<path>: Invalid value: <value>: <what>`."""
+    fault = error.errors(include_url=False)[0]
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault["loc"]).lstrip(".")
+    return f"{path}: Invalid value: {fault['input']!r}: {fault['msg']}"
+
+
+def replica_set(obj: Obj) -> ReplicaSet:
+    """A ReplicaSet, reduced to what decisions look at."""
+    metadata, spec, status = obj["metadata"], obj["spec"], obj.get("status") or {}
+    annotations: Mapping[str, str] = metadata.get("annotations") or {}
+    own_labels: Mapping[str, str] = metadata.get("labels") or {}
+    failure: Obj = next((c for c in status.get("conditions") or () if c.get("type") == "ReplicaFailure"), {})
+    revision = annotations.get(labels.REVISION, "")
+    return ReplicaSet(
+        name=metadata["name"],
+        hash=Hash(own_labels.get(labels.POD_TEMPLATE_HASH, "")),
+        created=_created(obj),
+        revision=int(revision) if revision.isdecimal() else 0,
+        replicas=spec.get("replicas", 1),
+        current=status.get("replicas", 0),
+        ready=status.get("readyReplicas", 0),
+        available=status.get("availableReplicas", 0),
+        observed=status.get("observedGeneration", 0) >= metadata.get("generation", 0),
+        deleting="deletionTimestamp" in metadata,
+        min_ready_seconds=spec.get("minReadySeconds", 0),
+        labels=own_labels,
+        annotations=annotations,
+        template=spec.get("template") or {},
+        failure=failure.get("message", ""),
+        failure_reason=failure.get("reason", ""),
+    )
+
+
+def run(obj: Obj, *, owned: bool) -> Run:
+    """An AnalysisRun, reduced to what decisions look at."""
+    metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
+    own_labels = metadata.get("labels") or {}
+    step = own_labels.get(labels.STEP_INDEX, "")
+    return Run(
+        name=metadata["name"],
+        created=_created(obj),
+        phase=status.get("phase", ""),
+        message=status.get("message", ""),
+        owned=owned,
+        terminate=bool(spec.get("terminate")),
+        deleting="deletionTimestamp" in metadata,
+        hash=Hash(own_labels.get(labels.POD_TEMPLATE_HASH, "")),
+        type=own_labels.get(labels.ROLLOUT_TYPE, ""),
+        step=int(step) if step.isdecimal() else None,
+        spec=spec,
+    )
+
+
+def _created(obj: Obj) -> datetime:
+    stamp = obj["metadata"].get("creationTimestamp")
+    return parse_time(stamp) if stamp else _EPOCH
