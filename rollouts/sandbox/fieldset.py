@@ -53,12 +53,6 @@ class Typed:
         return self._follow(items if isinstance(items, dict) else {})
 
     @property
-    def closed(self) -> bool:
-        """Whether this is a struct, so that other fields than its own are a mistake."""
-        open_ended = self.schema.get("x-kubernetes-preserve-unknown-fields") or self.schema.get("additionalProperties")
-        return bool(self.schema.get("properties")) and not open_ended
-
-    @property
     def atomic_map(self) -> bool:
         return self.schema.get("x-kubernetes-map-type") == "atomic"
 
@@ -106,24 +100,6 @@ def parts(value: Any, kind: Typed) -> Iterator[tuple[str, Any, Typed, bool]]:
         return
     for item in value:
         yield str(kind.key_of(item)), item, kind.item(), True
-
-
-def unknown_fields(value: Any, kind: Typed, at: str = "") -> Iterator[str]:
-    """Paths, as strict decoding names them (`spec.containers[0].imge`), of fields that the type does not have."""
-    kind = kind.resolved()
-    if isinstance(value, list):
-        for place, item in enumerate(value):
-            yield from unknown_fields(item, kind.item(), f"{at}[{place}]")
-    elif isinstance(value, dict) and kind.closed:
-        for key, inner in value.items():
-            path = f"{at}.{key}" if at else key
-            if not kind.declares(key):
-                yield path
-            else:
-                yield from unknown_fields(inner, kind.child(key), path)
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield from unknown_fields(inner, kind.child(key), f"{at}.{key}" if at else key)
 
 
 def fields_of(value: Any, kind: Typed, at: Path = ()) -> FieldSet:

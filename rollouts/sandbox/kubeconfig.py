@@ -30,3 +30,9 @@ def write(path: Path, config: Obj) -> Path:
         yaml.safe_dump(config, file, sort_keys=False)
     draft.replace(path)
     return path
+
+
+def remove(path: Path, config: Obj) -> None:
+    """Remove a kubeconfig again, unless another one has taken its place."""
+    if path.exists() and yaml.safe_load(path.read_text(encoding="utf-8")) == config:
+        path.unlink()

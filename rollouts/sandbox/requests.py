@@ -41,7 +41,7 @@ def target_of(path: str, registry: Registry) -> Target:
 
 _ALWAYS = {("", "pods"): frozenset({"log", "exec", "attach", "portforward", "proxy", "ephemeralcontainers"})}
 UNSERVED = _ALWAYS[("", "pods")]
-"""Subresources of pods that need a node to run on; the sandbox has none and says so."""
+"""Subresources of pods that need containers; the pods of the sandbox are none, and it says so."""
 
 
 def _head(parts: list[str]) -> tuple[str, list[str]]:

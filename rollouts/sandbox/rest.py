@@ -10,8 +10,6 @@ from rollouts.kube.errors import ApiError, Gone, Invalid
 from rollouts.kube.refs import Obj
 from rollouts.kube.wire import PatchType, Propagation, WatchEvent
 from rollouts.sandbox import bodies
-from rollouts.sandbox.fieldset import unknown_fields
-from rollouts.sandbox.openapi import typed
 from rollouts.sandbox.refusals import bad_request, method_not_allowed, unsupported_media_type
 from rollouts.sandbox.requests import (
     UNSERVED,
@@ -50,7 +48,7 @@ class Rest:
 
 
 def _no_node(target: Target) -> ApiError:
-    text = f"the sandbox has no nodes that run containers, so there is no {target.subresource} of pod {target.name}"
+    text = f"the pods of the sandbox are no containers, so there is no {target.subresource} of pod {target.name}"
     return ApiError(text, code=501, reason="NotImplemented")
 
 
@@ -89,28 +87,15 @@ class _Call:
     def manager(self) -> str:
         return manager_of(self.query, self.agent)
 
-    def options(self, body: Any) -> Options:
-        """Options of a write. Unknown fields of built-in kinds are found here, those of custom ones by the server."""
+    def options(self) -> Options:
         validation = self.query.get("fieldValidation", "")
         if validation not in ("", "Ignore", "Warn", "Strict"):
             raise bad_request(f'Invalid value: "{validation}": fieldValidation: must be Ignore, Warn or Strict')
-        self._check_fields(body, validation or "Warn")
         return {
             "dry_run": is_dry_run(self.query.get("dryRun", "")),
             "field_validation": validation or "Warn",
             "warnings": self.warnings,
         }
-
-    def _check_fields(self, body: Any, validation: str) -> None:
-        served = self.target.served
-        if served.custom or self.target.subresource or validation == "Ignore" or not isinstance(body, dict):
-            return
-        found = [f'unknown field "{path}"' for path in unknown_fields(body, typed(served)) if "$" not in path]
-        if found and validation == "Strict":
-            resource = served.resource
-            text = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
-            raise bad_request(f"{text}: strict decoding error: {', '.join(found)}")
-        self.warnings.extend(found)
 
     async def body(self) -> Obj:
         return bodies.read_object(await self.request.read(), self.request.content_type)
@@ -181,7 +166,7 @@ async def _create(call: _Call) -> web.StreamResponse:
         name=target.name,
         subresource=target.subresource,
         field_manager=call.manager,
-        **call.options(body),
+        **call.options(),
     )
     return call.answer(made, 201)
 
@@ -200,7 +185,7 @@ async def _replace(call: _Call) -> web.StreamResponse:
         body,
         subresource=target.subresource,
         field_manager=call.manager,
-        **call.options(body),
+        **call.options(),
     )
     return call.answer(made)
 
@@ -225,7 +210,7 @@ async def _patch(call: _Call) -> web.StreamResponse:
         subresource=target.subresource,
         field_manager=call.query.get("fieldManager", "") if kind is PatchType.APPLY else call.manager,
         force=force,
-        **call.options(patch),
+        **call.options(),
     )
     return call.answer(made)
 

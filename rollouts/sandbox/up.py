@@ -1,0 +1,125 @@
+"""`rollouts sandbox up`: a cluster in this process, served on loopback until it is told to stop."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from rollouts.api.crds import DEFINITIONS, crd
+from rollouts.kube.refs import CRD, Obj
+from rollouts.sandbox import clock
+from rollouts.sandbox.app import HttpPods
+from rollouts.sandbox.cluster import CONTROLLERS, Cluster
+from rollouts.sandbox.http import Endpoint, serving
+from rollouts.sandbox.kubeconfig import kubeconfig, remove, write
+from rollouts.sandbox.manifests import manifest
+from rollouts.sandbox.server import ApiServer
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the sandbox is to run. `workloads`: whether ReplicaSets, Deployments, Jobs and pods come to life in it."""
+
+    kubeconfig: Path
+    port: int = 0
+    workloads: bool = True
+
+
+def default_kubeconfig() -> Path:
+    """In the user's cache folder, so that no kubeconfig of a real cluster is touched."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "rollouts" / "sandbox.kubeconfig"
+
+
+def definitions() -> list[Obj]:
+    """The CustomResourceDefinitions the sandbox begins with: those of Rollouts, and of the Istio they steer."""
+    return [*(crd(definition) for definition in DEFINITIONS), *manifest("istio-crds")]
+
+
+@asynccontextmanager
+async def sandbox(options: Options) -> AsyncIterator[Endpoint]:
+    """The sandbox as long as the block lasts; the kubeconfig is written once it answers, and removed in the end."""
+    server = ApiServer(clock.now)
+    async with _life(server, options.workloads), serving(server, port=options.port) as endpoint:
+        config = kubeconfig(endpoint.url)
+        write(options.kubeconfig, config)
+        try:
+            yield endpoint
+        finally:
+            remove(options.kubeconfig, config)
+
+
+@asynccontextmanager
+async def _life(server: ApiServer, workloads: bool) -> AsyncIterator[None]:
+    if not workloads:
+        for definition in definitions():
+            await server.create(CRD, "", definition)
+        yield
+        return
+    pods = HttpPods()
+    try:
+        async with Cluster(runtime=pods, server=server, crds=definitions(), controllers=CONTROLLERS):
+            yield
+    finally:
+        await pods.close()
+
+
+async def serve(options: Options, ready: Callable[[Endpoint], None]) -> None:
+    """Run the sandbox until SIGINT or SIGTERM; `ready` is called when it answers."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        async with sandbox(options) as endpoint:
+            ready(endpoint)
+            await stop.wait()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def run(argv: Sequence[str]) -> int:
+    """`rollouts sandbox up ARGV`; the exit code: 0 once told to stop, 1 when it cannot be started."""
+    options = parse(argv)
+
+    def ready(endpoint: Endpoint) -> None:
+        print(_welcome(endpoint, options), flush=True)
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(options, ready))
+    except OSError as error:
+        print(f"Error: the sandbox cannot serve on 127.0.0.1:{options.port}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def parse(argv: Sequence[str]) -> Options:
+    """The options in a command line. Exits with 2 and usage on stderr when it cannot be read."""
+    parser = argparse.ArgumentParser("rollouts sandbox up", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--port", type=int, default=0, help="the port on 127.0.0.1 (default: any that is free)")
+    parser.add_argument(
+        "--kubeconfig", type=Path, default=default_kubeconfig(), help="where to write it (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--no-workloads", action="store_true", help="only the API: no pods, and nothing that makes or counts them"
+    )
+    read = parser.parse_args(argv)
+    return Options(read.kubeconfig, read.port, not read.no_workloads)
+
+
+def _welcome(endpoint: Endpoint, options: Options) -> str:
+    return f"""\
+The sandbox serves the Kubernetes API at {endpoint.url}; Ctrl-C stops it and forgets everything.
+
+  export KUBECONFIG={options.kubeconfig}
+  kubectl get pods --all-namespaces
+  rollouts controller              # in another terminal: moves Rollouts
+"""
