@@ -1,0 +1,165 @@
+"""Pure. What the objects of a cluster say about themselves, as Prometheus gauges read from raw objects."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from rollouts.kube.fields import number, part, parts, text
+from rollouts.kube.refs import Obj, name_of, namespace_of
+
+ROLLOUT_PHASES = ("Completed", "Progressing", "Paused", "Timeout", "Error", "Abort")
+RUN_PHASES = ("Pending", "Error", "Failed", "Successful", "Running", "Inconclusive")
+EXPERIMENT_PHASES = ("Pending", "Error", "Successful", "Running", "Inconclusive")
+_ROUTERS = (
+    ("alb", "ALB"),
+    ("ambassador", "Ambassador"),
+    ("istio", "Istio"),
+    ("nginx", "Nginx"),
+    ("smi", "SMI"),
+    ("appMesh", "AppMesh"),
+)
+_PHASE_OF_REASON = {
+    "NewReplicaSetAvailable": "Completed",
+    "RolloutPaused": "Paused",
+    "ReplicaSetCreateError": "Error",
+    "RolloutAborted": "Abort",
+    "ProgressDeadlineExceeded": "Timeout",
+}
+
+
+def _none() -> Iterable[Obj]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the objects are: each a function that gives the raw objects of a kind, as a cache holds them."""
+
+    rollouts: Callable[[], Iterable[Obj]] = _none
+    experiments: Callable[[], Iterable[Obj]] = _none
+    analysis_runs: Callable[[], Iterable[Obj]] = _none
+    analysis_templates: Callable[[], Iterable[Obj]] = _none
+    cluster_analysis_templates: Callable[[], Iterable[Obj]] = _none
+
+
+def families(sources: Sources) -> Iterator[Metric]:
+    """The gauges of every object there is."""
+    yield from _rollouts(sources.rollouts())
+    yield from _experiments(sources.experiments())
+    yield from _analysis_runs(sources.analysis_runs())
+    yield from _templates((*sources.analysis_templates(), *sources.cluster_analysis_templates()))
+
+
+def strategy_of(rollout: Obj) -> str:
+    """blueGreen, canary or none."""
+    strategy = part(rollout, "spec", "strategy")
+    return next((name for name in ("blueGreen", "canary") if strategy.get(name) is not None), "none")
+
+
+def router_of(rollout: Obj) -> str:
+    """The last of the named routers in Argo's order, "" for none or another one."""
+    routing = part(rollout, "spec", "strategy", "canary", "trafficRouting")
+    return next((name for field, name in reversed(_ROUTERS) if routing.get(field) is not None), "")
+
+
+def phase_of(rollout: Obj) -> str:
+    """One of ROLLOUT_PHASES or InvalidSpec, from the conditions."""
+    conditions = {condition.get("type"): condition for condition in parts(rollout, "status", "conditions")}
+    if "InvalidSpec" in conditions:
+        return "InvalidSpec"
+    return _PHASE_OF_REASON.get(conditions.get("Progressing", {}).get("reason", ""), "Progressing")
+
+
+def _rollouts(rollouts: Iterable[Obj]) -> Iterator[Metric]:
+    info = _gauge("rollout_info", "Information about a rollout.", "strategy", "traffic_router", "phase")
+    counts = {
+        kind: _gauge(f"rollout_info_replicas_{kind}", f"The number of {kind} replicas of a rollout.")
+        for kind in ("available", "unavailable", "desired", "updated")
+    }
+    phases = _gauge("rollout_phase", "The phase of a rollout (deprecated: see rollout_info).", "strategy", "phase")
+    for rollout in rollouts:
+        who, phase, strategy = _who(rollout), phase_of(rollout), strategy_of(rollout)
+        available, total = number(rollout, "status", "availableReplicas"), number(rollout, "status", "replicas")
+        info.add_metric([*who, strategy, router_of(rollout), phase], 1)
+        counts["available"].add_metric(who, available)
+        counts["unavailable"].add_metric(who, total - available)
+        counts["desired"].add_metric(who, number(rollout, "spec", "replicas", default=1))
+        counts["updated"].add_metric(who, number(rollout, "status", "updatedReplicas"))
+        for each in ROLLOUT_PHASES:
+            phases.add_metric([*who, strategy, each], each == phase)
+    yield from (info, *counts.values(), phases)
+
+
+def _experiments(experiments: Iterable[Obj]) -> Iterator[Metric]:
+    info = _gauge("experiment_info", "Information about an experiment.", "phase")
+    phases = _gauge("experiment_phase", "The phase of an experiment (deprecated: see experiment_info).", "phase")
+    for experiment in experiments:
+        _phase(experiment, info, phases, EXPERIMENT_PHASES)
+    yield from (info, phases)
+
+
+def _analysis_runs(runs: Iterable[Obj]) -> Iterator[Metric]:
+    info = _gauge("analysis_run_info", "Information about an analysis run.", "phase")
+    phases = _gauge("analysis_run_phase", "The phase of an analysis run (deprecated: see analysis_run_info).", "phase")
+    types = _gauge("analysis_run_metric_type", "The provider of a metric of an analysis run.", "metric", "type")
+    results = _gauge("analysis_run_metric_phase", "The phase of a metric.", "metric", "type", "dry_run", "phase")
+    for run in runs:
+        _phase(run, info, phases, RUN_PHASES)
+        found = {result.get("name"): result for result in parts(run, "status", "metricResults")}
+        for metric in parts(run, "spec", "metrics"):
+            name, provider = str(metric.get("name", "")), _provider(metric)
+            result = found.get(name, {})
+            types.add_metric([*_who(run), name, provider], 1)
+            for each in RUN_PHASES:
+                labels = [*_who(run), name, provider, str(bool(result.get("dryRun"))).lower(), each]
+                results.add_metric(labels, each == (result.get("phase") or "Pending"))
+    yield from (info, phases, types, results)
+
+
+def _templates(templates: Iterable[Obj]) -> Iterator[Metric]:
+    info = _gauge("analysis_template_info", "Information about an analysis template.")
+    metrics = _gauge("analysis_template_metric_info", "A metric of an analysis template.", "type", "metric")
+    for template in templates:
+        info.add_metric(_who(template), 1)
+        for metric in parts(template, "spec", "metrics"):
+            metrics.add_metric([*_who(template), _provider(metric), str(metric.get("name", ""))], 1)
+    yield from (info, metrics)
+
+
+def _phase(obj: Obj, info: GaugeMetricFamily, phases: GaugeMetricFamily, known: tuple[str, ...]) -> None:
+    phase = text(obj, "status", "phase") or "Pending"
+    info.add_metric([*_who(obj), phase], 1)
+    for each in known:
+        phases.add_metric([*_who(obj), each], each == phase)
+
+
+def _provider(metric: Obj) -> str:
+    """The provider's name as Argo labels it: the key of the provider, "" when there is none."""
+    provider, plugin = part(metric, "provider"), part(metric, "provider", "plugin")
+    named = plugin or {key: value for key, value in provider.items() if value is not None}
+    found = next(iter(named), "")
+    return _PROVIDERS.get(found, found)
+
+
+_PROVIDERS = {
+    "prometheus": "Prometheus",
+    "job": "Job",
+    "web": "WebMetric",
+    "wavefront": "Wavefront",
+    "newRelic": "NewRelic",
+    "datadog": "Datadog",
+    "graphite": "Graphite",
+    "influxdb": "Influxdb",
+    "kayenta": "Kayenta",
+    "cloudWatch": "CloudWatch",
+    "skywalking": "SkyWalking",
+}
+
+
+def _gauge(name: str, documentation: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, documentation, labels=["namespace", "name", *labels])
+
+
+def _who(obj: Obj) -> list[str]:
+    return [namespace_of(obj), name_of(obj)]
