@@ -1,0 +1,203 @@
+"""The exposition: Argo Rollouts' names and labels, objects as they stand, series of deleted objects gone."""
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollouts.gauges import Sources, phase_of, router_of, strategy_of
+from rollouts.kube.http import Request
+from rollouts.kube.queue import Queue
+from rollouts.kube.refs import EVENT, ROLLOUT, Obj
+from rollouts.metrics import Metrics
+
+SAMPLES = Path(__file__).parents[2] / "shared" / "contract" / "metrics-samples.txt"
+
+
+def rollout(name: str = "shop", **parts: Any) -> Obj:
+    return {"kind": "Rollout", "metadata": {"namespace": "prod", "name": name}, **parts}
+
+
+def progressing(reason: str) -> Obj:
+    return {"conditions": [{"type": "Available"}, {"type": "Progressing", "reason": reason}]}
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics("1.2.3", commit="abc")
+
+
+def lines(metrics: Metrics, name: str) -> list[str]:
+    return [line for line in metrics.expose().decode().splitlines() if re.match(rf"{name}(\{{| )", line)]
+
+
+async def everything(metrics: Metrics) -> None:
+    """One of each thing that can be counted or shown."""
+    template: Obj = {
+        "metadata": {"namespace": "prod", "name": "success-rate"},
+        "spec": {"metrics": [{"name": "rate", "provider": {"prometheus": {"query": "up"}}}]},
+    }
+    run = {**template, "kind": "AnalysisRun", "status": {"metricResults": [{"name": "rate", "phase": "Running"}]}}
+    one: Obj = {"spec": {"strategy": {"canary": {}}}, "status": progressing("RolloutPaused")}
+    metrics.sources = Sources(
+        rollouts=lambda: [rollout(**one)],
+        experiments=lambda: [rollout()],
+        analysis_runs=lambda: [run],
+        analysis_templates=lambda: [template],
+    )
+    for kind in ("Rollout", "Experiment", "AnalysisRun"):
+        metrics.reconciled(kind, "prod", "shop", 0.02, failed=True)
+    metrics.event(rollout(), "Normal", "RolloutPaused")
+    metrics.request(Request("Patch", ROLLOUT, "prod", "shop", 200))
+    metrics.update_ended("Promoted", 100, 20)
+    metrics.metered(Queue("Rollouts"))
+
+
+async def test_every_family_of_argo_rollouts_is_there_with_its_type_and_labels(metrics: Metrics) -> None:
+    if not SAMPLES.exists():
+        pytest.skip("the list of Argo Rollouts' metrics is not beside the repository")
+    await everything(metrics)
+    text = metrics.expose().decode()
+    declared, sampled = SAMPLES.read_text().split("\n\n", 1)
+    for line in declared.splitlines()[1:]:
+        assert f"# TYPE {line}" in text
+    unseen = {"notification_send_count"}  # nobody sends notifications yet
+    for line in filter(None, sampled.splitlines()):
+        name, _, labels = line.partition("{")
+        expected = sorted(label for label in re.split(r"[=,}]+", labels) if label)
+        shown = lines(metrics, name)
+        assert shown or name in unseen, f"no sample of {name}"
+        assert all(sorted(re.findall(r'(\w+)="', sample)) == expected for sample in shown)
+
+
+async def test_counters_keep_argos_names_without_a_suffix(metrics: Metrics) -> None:
+    await everything(metrics)
+    assert lines(metrics, "rollout_reconcile_error") == ['rollout_reconcile_error{name="shop",namespace="prod"} 1.0']
+    assert b"_error_total" not in metrics.expose()
+    assert b"_created" not in metrics.expose()
+
+
+def test_a_standby_shows_no_objects(metrics: Metrics) -> None:
+    assert lines(metrics, "rollout_info") == []
+    assert lines(metrics, "build_info") != []
+
+
+def test_a_rollout_is_shown_as_it_stands(metrics: Metrics) -> None:
+    shown = rollout(
+        spec={"replicas": 5, "strategy": {"canary": {"trafficRouting": {"istio": {}}}}},
+        status={"replicas": 6, "availableReplicas": 4, "updatedReplicas": 2, **progressing("ReplicaSetUpdated")},
+    )
+    metrics.sources = Sources(rollouts=lambda: [shown])
+    assert lines(metrics, "rollout_info") == [
+        'rollout_info{name="shop",namespace="prod",phase="Progressing",strategy="canary",traffic_router="Istio"} 1.0'
+    ]
+    for kind, number in (("available", 4), ("unavailable", 2), ("desired", 5), ("updated", 2)):
+        assert lines(metrics, f"rollout_info_replicas_{kind}")[0].endswith(f" {number}.0")
+    active = [line for line in lines(metrics, "rollout_phase") if line.endswith(" 1.0")]
+    assert len(lines(metrics, "rollout_phase")) == 6
+    assert len(active) == 1
+    assert 'phase="Progressing"' in active[0]
+
+
+@pytest.mark.parametrize(
+    ("reason", "phase"),
+    [
+        ("NewReplicaSetAvailable", "Completed"),
+        ("RolloutPaused", "Paused"),
+        ("ReplicaSetCreateError", "Error"),
+        ("ProgressDeadlineExceeded", "Timeout"),
+        ("RolloutAborted", "Abort"),
+        ("anything else", "Progressing"),
+    ],
+)
+def test_the_phase_follows_from_the_progressing_condition(reason: str, phase: str) -> None:
+    assert phase_of(rollout(status=progressing(reason))) == phase
+
+
+def test_an_invalid_spec_wins() -> None:
+    status = {"conditions": [{"type": "Progressing", "reason": "RolloutPaused"}, {"type": "InvalidSpec"}]}
+    assert phase_of(rollout(status=status)) == "InvalidSpec"
+
+
+def test_strategy_and_router_are_named_as_argo_names_them() -> None:
+    assert strategy_of(rollout(spec={"strategy": {"blueGreen": {}}})) == "blueGreen"
+    assert strategy_of(rollout()) == "none"
+    both: Obj = {"strategy": {"canary": {"trafficRouting": {"smi": {}, "alb": {}}}}}
+    assert router_of(rollout(spec=both)) == "SMI"
+    assert router_of(rollout(spec={"strategy": {"canary": {"trafficRouting": {"traefik": {}}}}})) == ""
+
+
+def test_an_object_that_makes_no_sense_does_not_break_the_scrape(metrics: Metrics) -> None:
+    broken = [rollout(spec=None, status={"conditions": "none", "replicas": "many"}), rollout("b", spec={"strategy": 1})]
+    metrics.sources = Sources(rollouts=lambda: broken, analysis_runs=lambda: [rollout(spec={"metrics": [1, {}]})])
+    assert len(lines(metrics, "rollout_info")) == 2
+
+
+def test_requests_are_counted_without_the_names_that_would_never_end(metrics: Metrics) -> None:
+    metrics.request(Request("Create", EVENT, "prod", "shop.1", 201))
+    metrics.request(Request("List", ROLLOUT, "", "", 200))
+    metrics.request(Request("Get", ROLLOUT, "prod", "shop", 404))
+    shown = lines(metrics, "controller_clientset_k8s_request_total")
+    assert [re.findall(r'name="([^"]*)".*status_code="(\d+)",verb="(\w+)"', line)[0] for line in shown] == [
+        ("N/A", "201", "Create"),
+        ("N/A", "200", "List"),
+        ("shop", "404", "Get"),
+    ]
+
+
+def test_events_of_other_kinds_are_not_counted_as_events_of_rollouts(metrics: Metrics) -> None:
+    metrics.event({**rollout(), "kind": "AnalysisRun"}, "Normal", "AnalysisRunRunning")
+    assert lines(metrics, "rollout_events_total") == []
+
+
+def test_an_updates_time_is_told_with_and_without_manual_pauses(metrics: Metrics) -> None:
+    metrics.update_ended("Promoted", 100, 20)
+    assert lines(metrics, "rollout_duration_seconds_sum")[0].endswith(" 100.0")
+    assert lines(metrics, "rollout_progression_duration_seconds_sum")[0].endswith(" 80.0")
+    assert lines(metrics, "rollout_manual_pause_duration_seconds_sum")[0].endswith(" 20.0")
+
+
+@pytest.mark.virtual
+async def test_the_series_of_a_deleted_rollout_go_after_65_seconds(metrics: Metrics) -> None:
+    metrics.reconciled("Rollout", "prod", "shop", 0.1, failed=True)
+    metrics.reconciled("Rollout", "prod", "other", 0.1)
+    metrics.event(rollout(), "Normal", "RolloutPaused")
+    metrics.forget("Rollout", "prod", "shop")
+    await asyncio.sleep(64)
+    assert len(lines(metrics, "rollout_events_total")) == 1
+    await asyncio.sleep(2)
+    assert lines(metrics, "rollout_events_total") == []
+    assert lines(metrics, "rollout_reconcile_error") == []
+    assert lines(metrics, "rollout_reconcile_count") == ['rollout_reconcile_count{name="other",namespace="prod"} 1.0']
+
+
+@pytest.mark.virtual
+async def test_the_series_of_a_rollout_that_came_back_stay(metrics: Metrics) -> None:
+    metrics.sources = Sources(rollouts=lambda: [rollout()])
+    metrics.event(rollout(), "Normal", "RolloutPaused")
+    metrics.forget("Rollout", "prod", "shop")
+    await asyncio.sleep(70)
+    assert len(lines(metrics, "rollout_events_total")) == 1
+
+
+@pytest.mark.virtual
+async def test_queues_are_measured(metrics: Metrics) -> None:
+    queue: Queue[str] = Queue("Rollouts")
+    metrics.metered(queue)
+
+    async def work(key: str) -> None:
+        await asyncio.sleep(5)
+
+    task = asyncio.create_task(queue.run(work, 1))
+    queue.add("a")
+    queue.add("b")
+    await asyncio.sleep(2)
+    assert lines(metrics, "workqueue_depth") == ['workqueue_depth{name="Rollouts"} 1.0']
+    assert lines(metrics, "workqueue_longest_running_processor_seconds")[0].endswith(" 2.0")
+    await asyncio.sleep(9)
+    assert lines(metrics, "workqueue_adds_total")[0].endswith(" 2.0")
+    assert lines(metrics, "workqueue_work_duration_seconds_sum")[0].endswith(" 10.0")
+    queue.close()
+    await task
