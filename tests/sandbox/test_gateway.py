@@ -10,11 +10,11 @@ import pytest
 from rollouts.kube.refs import POD, SERVICE, Obj
 from rollouts.sandbox.app import HttpPods
 from rollouts.sandbox.clock import now
-from rollouts.sandbox.demo.manifests import create, manifest
 from rollouts.sandbox.dialects.istio import VIRTUAL_SERVICE
 from rollouts.sandbox.gateway import Gateway
 from rollouts.sandbox.kubelet.script import ADDRESS
 from rollouts.sandbox.load import Load
+from rollouts.sandbox.manifests import create, manifest
 from rollouts.sandbox.server import ApiServer
 from rollouts.sandbox.stats import NOBODY
 from tests.sandbox.dataplane import eventually, make_pod, make_service, make_virtual_service, to

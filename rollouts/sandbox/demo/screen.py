@@ -154,8 +154,7 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     return grid
 
 
-def screen_for(stream_is_terminal: bool | None = None) -> Screen:
+def screen_for() -> Screen:
     """The live picture where standard output is a terminal, plain lines elsewhere."""
     console = Console(highlight=False)
-    terminal = console.is_terminal if stream_is_terminal is None else stream_is_terminal
-    return LiveScreen(console) if terminal else Screen()
+    return LiveScreen(console) if console.is_terminal else Screen()

@@ -29,7 +29,7 @@ _RESOURCES = {
 
 def manifest(name: str) -> list[Obj]:
     """The objects of one shipped file, named without `.yaml`."""
-    text = resources.files("rollouts.sandbox").joinpath("manifests", f"{name}.yaml").read_text()
+    text = resources.files("rollouts.sandbox.manifests").joinpath(f"{name}.yaml").read_text()
     return [obj for obj in yaml.safe_load_all(text) if obj]
 
 
