@@ -1,0 +1,162 @@
+"""Pure. Giving arguments their values and filling `{{args.<name>}}` in metrics."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from analysis.api import Argument, Metric
+from analysis.schema import Obj
+
+SECRET_PLACEHOLDER = "temp-for-secret"
+"""What stands for a secret while a run is validated and assessed."""
+
+REDACTED = "*****"
+"""What stands for a secret in every text that leaves the engine."""
+
+SecretKey = tuple[str, str]
+"""Name of a Secret and key within it."""
+
+_TAG = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+_QUOTED = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_NO_AUTHENTICATION: Obj = {"sigv4": {}, "oauth2": {}, "basicAuth": {}}
+
+
+class ArgumentError(ValueError):
+    """An argument has no value, or a text asks for one that nobody declared. The text is for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedMetrics:
+    """A run's metrics with their arguments filled in.
+
+    `metrics` hold the placeholder where a secret goes and may be shown; `measured` hold the secrets themselves and
+    go to providers only. When `error` is set both are empty and it is the message for the run.
+    """
+
+    metrics: tuple[Metric, ...] = ()
+    measured: tuple[Metric, ...] = field(default=(), repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    error: str = ""
+
+    def redact(self, text: str) -> str:
+        """`text` with every secret value replaced by asterisks."""
+        return redact(text, self.secrets)
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """`text` with every one of `secrets` replaced by asterisks, the longest first so that no tail remains."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, REDACTED)
+    return text
+
+
+def secret_keys(args: Iterable[Argument]) -> tuple[SecretKey, ...]:
+    """The secrets that `args` take their values from."""
+    references = (arg.value_from.secret_key_ref for arg in args if arg.value_from)
+    return tuple((reference.name, reference.key) for reference in references if reference)
+
+
+def resolve_metrics(
+    metrics: Sequence[Metric], args: Sequence[Argument], secrets: Mapping[SecretKey, str]
+) -> ResolvedMetrics:
+    """The metrics of a run ready to be measured; `secrets` must hold every key that `secret_keys(args)` names."""
+    try:
+        shown = fill_metrics(metrics, values(args, dict.fromkeys(secret_keys(args), SECRET_PLACEHOLDER)))
+        measured = fill_metrics(metrics, values(args, secrets)) if secrets else shown
+    except ArgumentError as error:
+        return ResolvedMetrics(error=f"Unable to resolve metric arguments: {redact(str(error), secrets.values())}")
+    return ResolvedMetrics(shown, measured, tuple(secrets.values()))
+
+
+def values(args: Iterable[Argument], secrets: Mapping[SecretKey, str]) -> dict[str, str]:
+    """The value of every argument by name; a secret wins over a value. ArgumentError when one has neither."""
+    found: dict[str, str] = {}
+    for arg in args:
+        reference = arg.value_from.secret_key_ref if arg.value_from else None
+        value = secrets[reference.name, reference.key] if reference else arg.value
+        if value is None:
+            raise ArgumentError(f'argument "{arg.name}" was not supplied')
+        found[arg.name] = value
+    return found
+
+
+def fill_metrics(metrics: Iterable[Metric], args: Mapping[str, str]) -> tuple[Metric, ...]:
+    """`fill` for several metrics; the error of the first one that fails is prefixed with the metric's name."""
+    given = tuple(sorted(args.items()))
+    filled = []
+    for metric in metrics:
+        try:
+            filled.append(fill(metric, given))
+        except ArgumentError as error:
+            raise ArgumentError(f"metric '{metric.name}': {error}") from error
+    return tuple(filled)
+
+
+def fill(metric: Metric, args: tuple[tuple[str, str], ...]) -> Metric:
+    """`metric` with every `{{args.<name>}}` in any of its texts replaced.
+
+    The replacement happens on the metric's JSON, once and without recursion, so that values escape as Go quotes them.
+    ArgumentError names the last tag (in the order of the JSON) that nobody declared.
+    """
+    text = _go_json(metric)
+    return metric if "{{" not in text else _filled(text, args)
+
+
+@lru_cache(maxsize=1024)
+def _filled(text: str, args: tuple[tuple[str, str], ...]) -> Metric:
+    given = dict(args)
+    unknown = ""
+
+    def replaced(tag: re.Match[str]) -> str:
+        nonlocal unknown
+        name = tag[1].strip()
+        if not name.startswith("args.") or name[5:] not in given:
+            unknown = tag[1]
+            return ""
+        return go_quoted(given[name[5:]])
+
+    result = _TAG.sub(replaced, text)
+    if unknown:
+        raise ArgumentError(f"failed to resolve {{{{{unknown}}}}}")
+    open_tag = _TAG.sub("", text).find("{{")
+    if open_tag >= 0:
+        raise ArgumentError(f'Cannot find end tag="}}}}" in the template={text!r}')
+    try:
+        return Metric.model_validate_json(result)
+    except ValueError as error:
+        raise ArgumentError(f"the filled metric is not valid: {error}") from error
+
+
+def _go_json(metric: Metric) -> str:
+    """The metric's JSON as Go writes it: its own field order, empty authentication spelled out, HTML escaped."""
+    wire = metric.wire()
+    for name in ("prometheus", "web"):
+        provider = wire["provider"].get(name)
+        if provider is not None:
+            order = type(getattr(metric.provider, name)).model_fields
+            provider["authentication"] = _NO_AUTHENTICATION | provider.get("authentication", {})
+            wire["provider"][name] = _ordered(provider, [info.alias or field for field, info in order.items()])
+    text = json.dumps(wire, separators=(",", ":"), ensure_ascii=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _ordered(given: Obj, order: Sequence[str]) -> Obj:
+    known = {name: given[name] for name in order if name in given}
+    return known | given
+
+
+def go_quoted(value: str) -> str:
+    """`value` as the inside of a Go string literal. ArgumentError for a character that JSON cannot take so."""
+    return "".join(_QUOTED.get(char) or (char if char.isprintable() else _go_escape(char)) for char in value)
+
+
+def _go_escape(char: str) -> str:
+    code = ord(char)
+    if code < 0x80:
+        letter = {7: "a", 11: "v"}.get(code, "x")
+        raise ArgumentError(f"invalid character '{letter}' in string escape code")
+    if code > 0xFFFF:
+        raise ArgumentError("invalid character 'U' in string escape code")
+    return f"\\u{code:04x}"

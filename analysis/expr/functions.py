@@ -1,0 +1,423 @@
+"""Pure. What the language's own functions compute, but for those that take a predicate."""
+
+import base64
+import binascii
+import math
+from collections.abc import Callable, Iterator
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from analysis.expr import layouts
+from analysis.expr.errors import RunError
+from analysis.expr.jsontext import from_json, to_json
+from analysis.expr.members import fetch, lookup
+from analysis.expr.numbers import parse_float, parse_int
+from analysis.expr.operations import equal, less, more
+from analysis.expr.sorting import insertion_sorted
+from analysis.expr.times import Location, Time
+from analysis.expr.values import (
+    MEMORY_BUDGET,
+    AnyMap,
+    Duration,
+    FloatList,
+    NilList,
+    PairList,
+    StringList,
+    Struct,
+    Value,
+    format_value,
+    go_type,
+    is_integer,
+    is_number,
+    to_int,
+    to_text,
+    truncate,
+    wrap,
+)
+from analysis.schema import parse_duration
+
+_KINDS = {
+    "<nil>": "nil",
+    "float64": "float",
+    "map[string]interface {}": "map",
+    "map[interface {}][]interface {}": "map",
+}
+_MAX_DEPTH = 100
+_SPACE = " \t\n\v\f\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+
+
+def _invalid(name: str, value: Value) -> RunError:
+    return RunError(f"invalid argument for {name} (type {go_type(value)})")
+
+
+def length(value: Value) -> int:
+    """`len`: elements of a list or map, code points of a string."""
+    if isinstance(value, (str, list, dict, AnyMap, bytes)):
+        return len(value)
+    raise _invalid("len", value)
+
+
+def type_name(value: Value) -> str:
+    """`type`."""
+    go = go_type(value)
+    if isinstance(value, Struct):
+        return "struct"
+    return _KINDS.get(go, "array" if go.startswith("[]") else go.lstrip("*"))
+
+
+def absolute(value: Value) -> Value:
+    """`abs`."""
+    if not is_number(value):
+        raise _invalid("abs", value)
+    return wrap(-value) if value < 0 and is_integer(value) else -value if value < 0 else value
+
+
+def _rounding(name: str, apply: Callable[[float], float]) -> Callable[[Value], float]:
+    def rounded(value: Value) -> float:
+        if not is_number(value):
+            raise _invalid(name, value)
+        number = float(value)
+        return number if not math.isfinite(number) or is_integer(value) else math.copysign(apply(number), number)
+
+    return rounded
+
+
+def _half_away(number: float) -> float:
+    whole = math.trunc(number)
+    return float(whole + int(math.copysign(1, number)) if abs(number - whole) >= 0.5 else whole)
+
+
+def integer(value: Value) -> int:
+    """`int`."""
+    if is_integer(value) or isinstance(value, Duration):
+        return int(value)
+    if isinstance(value, float):
+        return truncate(value)
+    if isinstance(value, str):
+        try:
+            return parse_int(value)
+        except ValueError:
+            raise RunError(f"invalid operation: int({value})") from None
+    raise RunError(f"invalid operation: int({go_type(value)})")
+
+
+def floating(value: Value) -> float:
+    """`float`."""
+    if is_number(value):
+        return float(value)
+    if isinstance(value, str):
+        try:
+            return parse_float(value)
+        except ValueError:
+            raise RunError(f"invalid operation: float({value})") from None
+    raise RunError(f"invalid operation: float({go_type(value)})")
+
+
+# ── texts ──────────────────────────────────────────────────────────────────
+
+
+def _trim(text: Value, characters: Value = _SPACE) -> str:
+    return to_text(text).strip(to_text(characters)) if characters else to_text(text)
+
+
+def _split(after: bool) -> Callable[..., Value]:
+    def split(text: Value, separator: Value, limit: Value = -1) -> StringList:
+        source, cut, most = to_text(text), to_text(separator), to_int(limit)
+        if most == 0:
+            return StringList()
+        if not cut:
+            parts = list(source) if most < 0 or most >= len(source) else [*source[: most - 1], source[most - 1 :]]
+            return StringList(parts)
+        parts = source.split(cut, most - 1 if most > 0 else -1)
+        if after:
+            parts = [part + cut for part in parts[:-1]] + parts[-1:]
+        return StringList(parts)
+
+    return split
+
+
+def _replace(text: Value, old: Value, new: Value, limit: Value = -1) -> str:
+    source, before, after, most = to_text(text), to_text(old), to_text(new), to_int(limit)
+    found = source.count(before) if most < 0 else min(most, source.count(before))
+    if len(source) + found * len(after) > MEMORY_BUDGET:
+        raise RunError("memory budget exceeded")
+    return source.replace(before, after, most)
+
+
+def _repeat(text: Value, count: Value) -> str:
+    source, times = to_text(text), to_int(count)
+    if times < 0:
+        raise RunError(f"invalid argument for repeat (expected positive integer, got {times})")
+    if times > MEMORY_BUDGET or len(source) * times > MEMORY_BUDGET:
+        raise RunError("memory budget exceeded")
+    return source * times
+
+
+def _join(parts: Value, glue: Value = "") -> str:
+    if not isinstance(parts, list) or isinstance(parts, FloatList):
+        raise _invalid("join", parts)
+    return to_text(glue).join(map(to_text, parts))
+
+
+def _index(find: Callable[[bytes, bytes], int]) -> Callable[[Value, Value], int]:
+    return lambda text, part: find(to_text(text).encode(), to_text(part).encode())
+
+
+def _from_base64(text: Value) -> str:
+    try:
+        return base64.b64decode(to_text(text).replace("\n", "").replace("\r", ""), validate=True).decode(
+            "utf-8", "replace"
+        )
+    except (binascii.Error, ValueError):
+        raise RunError("illegal base64 data at input byte 0") from None
+
+
+def _parsed(text: Value) -> Value:
+    try:
+        return from_json(to_text(text))
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"fromJSON: {error}") from None
+
+
+# ── numbers ────────────────────────────────────────────────────────────────
+
+
+def _numbers(name: str, values: tuple[Value, ...], depth: int = 0) -> Iterator[Value]:
+    if depth > _MAX_DEPTH:
+        raise RunError("recursion depth exceeded")
+    for value in values:
+        if isinstance(value, list):
+            yield from _numbers(name, tuple(value), depth + 1)
+        elif is_number(value):
+            yield value
+        else:
+            raise _invalid(name, value)
+
+
+def _extreme(name: str, replaces: Callable[[Value, Value], bool]) -> Callable[..., Value]:
+    def extreme(*values: Value) -> Value:
+        if len(values) == 1 and not isinstance(values[0], list):
+            return values[0]
+        best: Value = None
+        for value in _numbers(name, values):
+            if best is None or replaces(best, value):
+                best = value
+        return best
+
+    return extreme
+
+
+def _mean(*values: Value) -> float:
+    found = list(map(float, _numbers("mean", values)))
+    return _total(found) / len(found) if found else 0.0
+
+
+def _total(numbers: list[float]) -> float:
+    total = 0.0
+    for number in numbers:  # not sum(): it would compensate, and Go does not
+        total += number
+    return total
+
+
+def _median(*values: Value) -> float:
+    found = sorted(map(float, _numbers("median", values)), key=lambda number: (not math.isnan(number), number))
+    middle = len(found) // 2
+    if not found:
+        return 0.0
+    return found[middle] if len(found) % 2 else (found[middle - 1] + found[middle]) / 2
+
+
+def _bits(name: str, apply: Callable[[int, int], int]) -> Callable[[Value, Value], int]:
+    def operate(left: Value, right: Value) -> int:
+        for value in (left, right):
+            if not is_integer(value):
+                raise RunError(f"cannot use {go_type(value)} as argument (type int) to call {name}")
+        if "sh" in name and right < 0:
+            raise RunError(f"invalid operation: negative shift count {right} (type int)")
+        return wrap(apply(left, right))
+
+    return operate
+
+
+def _bitnot(value: Value) -> int:
+    if not is_integer(value):
+        raise RunError(f"cannot use {go_type(value)} as argument (type int) to call bitnot")
+    return ~int(value)
+
+
+# ── lists and maps ─────────────────────────────────────────────────────────
+
+
+def _list(verb: str, value: Value) -> list[Value]:
+    if isinstance(value, bytes):
+        return list(value)
+    if not isinstance(value, list):
+        raise RunError(f"cannot {verb} {_reflect_kind(value)}")
+    return value
+
+
+def _reflect_kind(value: Value) -> str:
+    go = go_type(value)
+    return "invalid" if value is None else "map" if go.startswith("map") else "struct" if "." in go else go
+
+
+def _map(text: str, value: Value) -> list[tuple[Value, Value]]:
+    if isinstance(value, (dict, AnyMap)):
+        return list(value.items())
+    raise RunError(text.format(_reflect_kind(value)))
+
+
+def _end(at: int) -> Callable[[Value], Value]:
+    def end(value: Value) -> Value:
+        try:
+            return fetch(value, at)
+        except RunError:
+            return None
+
+    return end
+
+
+def _take(value: Value, count: Value) -> Value:
+    items = _list("take from", value)
+    if not is_integer(count):
+        raise RunError(f"cannot take {_reflect_kind(count)} elements")
+    if count < 0:
+        raise RunError("reflect: slice index out of bounds")
+    return type(items)(items[:count])
+
+
+def _from_pairs(value: Value) -> dict[str, Value]:
+    made: dict[str, Value] = {}
+    for pair in _list("transform", value):
+        if not isinstance(pair, list):
+            raise RunError(f"invalid pair {format_value(pair)}")
+        if len(pair) != 2:
+            raise RunError(f"invalid pair length {format_value(pair)}")
+        made[to_text(pair[0])] = pair[1]
+    return made
+
+
+def _uniq(value: Value) -> list[Value]:
+    found: list[Value] = []
+    for item in _list("uniq", value):
+        if len(found) > 3_000:
+            raise RunError("memory budget exceeded")
+        if not any(equal(item, other) for other in found):
+            found.append(item)
+    return found
+
+
+def _concat(*values: Value) -> list[Value]:
+    joined = [item for value in values for item in _list("concat", value)]
+    return joined or NilList()
+
+
+def _flatten(value: Value, depth: int = 0) -> list[Value]:
+    if depth > _MAX_DEPTH:
+        raise RunError("recursion depth exceeded")
+    flat: list[Value] = []
+    for item in _list("flatten", value):
+        flat += _flatten(item, depth + 1) if isinstance(item, (list, bytes)) else [item]
+    return flat
+
+
+def _sort(value: Value, order: Value = "asc") -> list[Value]:
+    if order not in ("asc", "desc"):
+        if not isinstance(order, str):
+            raise RunError(f"sort order argument must be a string (got {go_type(order)})")
+        raise RunError(f"invalid order {order}, expected asc or desc")
+    items = list(value) if isinstance(value, list) and not isinstance(value, PairList) else []
+    return insertion_sorted(items, items, descending=order == "desc")
+
+
+# ── time ───────────────────────────────────────────────────────────────────
+
+
+def _duration(text: Value) -> Duration:
+    try:
+        parsed = parse_duration(to_text(text))
+    except ValueError as error:
+        raise RunError(str(error)) from None
+    return Duration((parsed.days * 86_400 + parsed.seconds) * 1_000_000_000 + parsed.microseconds * 1_000)
+
+
+def _timezone(name: Value) -> Location:
+    try:
+        return Location(ZoneInfo(to_text(name) or "UTC"))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise RunError(f"unknown time zone {name}") from None
+
+
+def _date(*values: Value) -> Time:
+    given = list(values)
+    zone = given.pop(0).zone if isinstance(given[0], Location) else None
+    text = to_text(given[0])
+    if len(given) == 3:
+        zone = _timezone(given[2]).zone
+    tried = layouts.COMMON if len(given) == 1 else (to_text(given[1]),)
+    failure = ""
+    for layout in tried:
+        try:
+            return Time.of(*(layouts.parse_layout(text, layout, zone) if zone else layouts.parse_layout(text, layout)))
+        except ValueError as error:
+            failure = str(error)
+    raise RunError(failure if len(given) > 1 else f"invalid date {text}")
+
+
+FUNCTIONS: dict[str, Callable[..., Value]] = {
+    "len": length,
+    "type": type_name,
+    "abs": absolute,
+    "ceil": _rounding("ceil", lambda number: float(math.ceil(number))),
+    "floor": _rounding("floor", lambda number: float(math.floor(number))),
+    "round": _rounding("round", _half_away),
+    "int": integer,
+    "float": floating,
+    "string": format_value,
+    "trim": _trim,
+    "trimPrefix": lambda text, prefix=" ": to_text(text).removeprefix(to_text(prefix)),
+    "trimSuffix": lambda text, suffix=" ": to_text(text).removesuffix(to_text(suffix)),
+    "upper": lambda text: to_text(text).upper(),
+    "lower": lambda text: to_text(text).lower(),
+    "split": _split(after=False),
+    "splitAfter": _split(after=True),
+    "replace": _replace,
+    "repeat": _repeat,
+    "join": _join,
+    "indexOf": _index(bytes.find),
+    "lastIndexOf": _index(bytes.rfind),
+    "hasPrefix": lambda text, prefix: to_text(text).startswith(to_text(prefix)),
+    "hasSuffix": lambda text, suffix: to_text(text).endswith(to_text(suffix)),
+    "max": _extreme("max", less),
+    "min": _extreme("min", more),
+    "mean": _mean,
+    "median": _median,
+    "toJSON": lambda value: to_json(value, indent="  "),
+    "fromJSON": _parsed,
+    "toBase64": lambda text: base64.b64encode(to_text(text).encode()).decode(),
+    "fromBase64": _from_base64,
+    "duration": _duration,
+    "date": _date,
+    "timezone": _timezone,
+    "first": _end(0),
+    "last": _end(-1),
+    "get": lookup,
+    "take": _take,
+    "keys": lambda value: [key for key, _ in _map("cannot get keys from {}", value)],
+    "values": lambda value: [item for _, item in _map("cannot get values from {}", value)],
+    "toPairs": lambda value: PairList(list(pair) for pair in _map("cannot transform {} to pairs", value)),
+    "fromPairs": _from_pairs,
+    "reverse": lambda value: list(reversed(_list("reverse", value))),
+    "uniq": _uniq,
+    "concat": _concat,
+    "flatten": _flatten,
+    "sort": _sort,
+    "bitand": _bits("bitand", lambda left, right: left & right),
+    "bitor": _bits("bitor", lambda left, right: left | right),
+    "bitxor": _bits("bitxor", lambda left, right: left ^ right),
+    "bitnand": _bits("bitnand", lambda left, right: left & ~right),
+    "bitshl": _bits("bitshl", lambda left, right: left << right if right < 64 else 0),
+    "bitshr": _bits("bitshr", lambda left, right: left >> min(right, 64)),
+    "bitushr": _bits("bitushr", lambda left, right: (left % 2**64) >> min(right, 64)),
+    "bitnot": _bitnot,
+}
+"""Builtins by name. `now` is missing: it needs a clock, which the caller lends."""

@@ -1,0 +1,63 @@
+"""Pure. Numbers as Go reads them from a text."""
+
+import re
+
+from analysis.expr.errors import CompileError
+from analysis.expr.tokens import Token
+from analysis.expr.values import MAX_INT, MIN_INT
+
+_BASES = {"0x": 16, "0b": 2, "0o": 8}
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_HEXADECIMAL = re.compile(r"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?[0-9]+")
+_NAMED = re.compile(r"[+-]?(?:inf|infinity|nan)", re.IGNORECASE)
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+
+
+def literal_number(token: Token) -> int | float:
+    """The value of a number literal; CompileError when it has none."""
+    text = token.text.replace("_", "")
+    base = _BASES.get(text[:2].lower())
+    try:
+        if base is not None:
+            return _fitting(int(text[2:], base), token)
+        if "." in text or "e" in text.lower():
+            number = float(text)
+            if number == float("inf"):
+                raise CompileError(f'invalid float literal: strconv.ParseFloat: parsing "{text}": value out of range')
+            return number
+        return _fitting(int(text), token)
+    except CompileError:
+        raise
+    except ValueError:
+        raise CompileError(f'invalid number literal: parsing "{text}": invalid syntax', token.at) from None
+
+
+def _fitting(number: int, token: Token) -> int:
+    if number > MAX_INT:
+        text = f'invalid integer literal: strconv.ParseInt: parsing "{token.text}": value out of range'
+        raise CompileError(text, token.at)
+    return number
+
+
+def parse_int(text: str) -> int:
+    """A decimal integer of 64 bits; ValueError in Go's words."""
+    if not _INTEGER.fullmatch(text):
+        raise ValueError(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+    if len(text) > 20 or not MIN_INT <= int(text) <= MAX_INT:
+        raise ValueError(f'strconv.ParseInt: parsing "{text}": value out of range')
+    return int(text)
+
+
+def parse_float(text: str) -> float:
+    """A float; ValueError in Go's words."""
+    if _DECIMAL.fullmatch(text):
+        number = float(text)
+    elif _HEXADECIMAL.fullmatch(text):
+        number = float.fromhex(text)
+    elif _NAMED.fullmatch(text):
+        return float(text)
+    else:
+        raise ValueError(f'strconv.ParseFloat: parsing "{text}": invalid syntax')
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f'strconv.ParseFloat: parsing "{text}": value out of range')
+    return number
