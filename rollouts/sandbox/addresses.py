@@ -12,17 +12,21 @@ class Addresses:
         self._hosts = count(10)
         self._ports = count(30_000)
 
-    def allotted(self, obj: Obj) -> Obj:
-        """A Service with the addresses it lacks; any other object as it is."""
+    def allotted(self, obj: Obj, old: Obj | None = None) -> Obj:
+        """A Service with the addresses it lacks, those of `old` first; any other object as it is."""
         if obj["kind"] != "Service" or obj["spec"].get("type") == "ExternalName":
             return obj
-        spec = dict(obj["spec"])
-        if not spec.get("clusterIP"):
-            spec["clusterIP"] = self._address()
-        spec.setdefault("clusterIPs", [spec["clusterIP"]])
+        before: Obj = old["spec"] if old is not None else {}
+        address = obj["spec"].get("clusterIP") or before.get("clusterIP") or self._address()
+        spec = {"clusterIPs": [address], **obj["spec"], "clusterIP": address}
         if spec.get("type") in ("NodePort", "LoadBalancer"):
-            spec["ports"] = [{**port, "nodePort": port.get("nodePort") or next(self._ports)} for port in spec["ports"]]
+            spec["ports"] = self._exposed(spec.get("ports") or [], before.get("ports") or [])
         return {**obj, "spec": spec}
+
+    def _exposed(self, ports: list[Obj], before: list[Obj]) -> list[Obj]:
+        known = {port["port"]: port["nodePort"] for port in before if "nodePort" in port}
+        given = [port.get("nodePort") or known.get(port.get("port")) for port in ports]
+        return [{**port, "nodePort": number or next(self._ports)} for port, number in zip(ports, given, strict=True)]
 
     def _address(self) -> str:
         host = next(self._hosts)

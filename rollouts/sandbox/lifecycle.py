@@ -72,6 +72,13 @@ def born(served: Served, obj: Obj, birth: Birth) -> Obj:
     return result
 
 
+def named(given: Obj, old: Obj) -> Obj:
+    """What a client sent in place of `old`, with the names and the uid that it may have left out."""
+    metadata = given.get("metadata") or {}
+    identity = {"name": old["metadata"]["name"], "uid": old["metadata"]["uid"]}
+    return {**given, "apiVersion": old["apiVersion"], "kind": old["kind"], "metadata": {**metadata, **identity}}
+
+
 def updated(served: Served, old: Obj, new: Obj, subresource: str = "") -> Obj:
     """What a write of `new` over `old` leaves: system metadata kept, the status written only through its subresource,
     the generation counted. The very `old` when nothing changes."""

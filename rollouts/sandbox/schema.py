@@ -68,9 +68,9 @@ class Node:
             return value
         if isinstance(value, dict):
             return self._shaped_object(value, old if isinstance(old, dict) else {})
-        if isinstance(value, list) and self.items is not None:
+        if isinstance(value, list):
             return self._shaped_list(value, old if isinstance(old, list) else [])
-        return value
+        return old if type(value) is type(old) and value == old else value
 
     def _shaped_object(self, value: Obj, old: Obj) -> Obj:
         result: Obj = {}

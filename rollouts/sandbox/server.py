@@ -176,6 +176,7 @@ class _Core:
     def __init__(self, verbs: Verbs, bookmark_every: float | None) -> None:
         self.verbs, self.store, self.registry = verbs, verbs.store, verbs.registry
         self.hub = Hub(bookmark_every)
+        self.store.listeners.append(self.hub.arm)
         self.faults: list[Fault] = []
         self.requests: Counter[Request] = Counter()
 

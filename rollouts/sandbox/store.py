@@ -119,10 +119,14 @@ class Table:
 
 
 class Store:
-    """Tables by resource under one version. `keep` is how many changes of each resource a watch can go back."""
+    """Tables by resource under one version. `keep` is how many changes of each resource a watch can go back.
+
+    `listeners` are called after every write of whatever resource.
+    """
 
     def __init__(self, keep: int = 10_000) -> None:
         self.version = 0
+        self.listeners: list[Callable[[], None]] = []
         self._keep = keep
         self._tables: dict[Key, Table] = {}
 
@@ -145,6 +149,7 @@ class Store:
         before = table.get(namespace, name)
         change = Change(self.version, "ADDED" if before is None else "MODIFIED", stored, before)
         table.apply(namespace, name, change)
+        self._tell()
         return stored
 
     def remove(self, key: Key, obj: Obj) -> Obj:
@@ -155,7 +160,12 @@ class Store:
         table = self.table(key)
         namespace, name = metadata.get("namespace", ""), metadata["name"]
         table.apply(namespace, name, Change(self.version, "DELETED", last, table.get(namespace, name)))
+        self._tell()
         return last
+
+    def _tell(self) -> None:
+        for listener in self.listeners:
+            listener()
 
     def position(self, key: Key, version: int) -> int:
         """Where a watch from `version` begins; Gone when that is too old, 504 when it is yet to come."""

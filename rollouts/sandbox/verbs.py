@@ -31,6 +31,7 @@ from rollouts.sandbox.strictness import mistyped, unknown_fields
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 _POD_KEY = ("", "pods")
+_CREATED = ("eviction", "binding")
 
 
 class Ownership(Protocol):
@@ -92,10 +93,7 @@ class Verbs:
         obj = self.live(served, namespace, name)
         if subresource == "scale" and served.scale:
             return scale_of(obj, served.scale)
-        if subresource and subresource not in served.subresources:
-            raise refusals.no_such_resource()
-        if subresource in ("eviction", "binding"):
-            raise refusals.method_not_allowed()
+        _check_door(served, subresource)
         return obj
 
     def live(self, served: Served, namespace: str, name: str) -> Obj:
@@ -170,13 +168,13 @@ class Verbs:
     # ── how a write is done ────────────────────────────────────────────────
 
     def _update(self, served: Served, old: Obj, given: Obj, call: Call) -> Obj:
-        if call.subresource and call.subresource not in served.subresources:
-            raise refusals.no_such_resource()
+        _check_door(served, call.subresource)
         self._check_unchanged(served, old, given)
         causes = lifecycle.check_metadata(old, given)
         if causes:
             raise refusals.invalid(served.resource, refs.name_of(old), causes)
-        new = lifecycle.updated(served, old, prepare(served, given, old), call.subresource)
+        wanted = self._addresses.allotted(prepare(served, lifecycle.named(given, old), old), old)
+        new = lifecycle.updated(served, old, wanted, call.subresource)
         if new is old:
             return old
         if served.key == CRD_KEY and not call.subresource:
@@ -253,12 +251,10 @@ class Verbs:
         return scale_of(self._update(served, old, wanted, plain), served.scale)
 
     def _create_subresource(self, served: Served, namespace: str, obj: Obj, name: str, call: Call) -> Obj:
-        if call.subresource not in served.subresources or call.subresource not in ("eviction", "binding"):
-            raise (
-                refusals.no_such_resource()
-                if call.subresource not in served.subresources
-                else refusals.method_not_allowed()
-            )
+        if call.subresource not in served.subresources:
+            raise refusals.no_such_resource()
+        if call.subresource not in _CREATED:
+            raise refusals.method_not_allowed()
         pod = self.live(served, namespace, name)
         if call.subresource == "eviction":
             self._evict(served, pod, obj, call)
@@ -314,6 +310,14 @@ class Verbs:
 
     def _create_namespace(self, name: str) -> None:
         self.create(self.registry.of(refs.NAMESPACE), "", {"metadata": {"name": name}}, name, Call())
+
+
+def _check_door(served: Served, subresource: str) -> None:
+    """Refused unless the object can be read and written through this subresource ("" is the object itself)."""
+    if subresource and subresource not in served.subresources:
+        raise refusals.no_such_resource()
+    if subresource in _CREATED:
+        raise refusals.method_not_allowed()
 
 
 def _patched(old: Obj, patch: Any, kind: PatchType) -> Any:

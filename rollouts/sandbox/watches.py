@@ -25,7 +25,6 @@ class Hub:
 
     def join(self, watch: "Watch") -> None:
         self._watches.add(watch)
-        self.arm()
 
     def leave(self, watch: "Watch") -> None:
         self._watches.discard(watch)
@@ -62,7 +61,7 @@ class Watch:
         self._wake = asyncio.Event()
         self._bookmark_due = False
         self._closed = False
-        self._told = 0
+        self._told = store.version
 
     def bookmark(self) -> None:
         if self._store.version > self._told:
