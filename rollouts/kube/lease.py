@@ -118,7 +118,7 @@ class Lease:
         loop = asyncio.get_running_loop()
         renewed = loop.time()
         while True:
-            await asyncio.sleep(self._terms.retry_period)
+            await asyncio.sleep(min(self._terms.retry_period, renewed + self._terms.renew_deadline - loop.time()))
             why = ""
             try:
                 async with asyncio.timeout_at(renewed + self._terms.renew_deadline):
