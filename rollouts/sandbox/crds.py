@@ -1,12 +1,14 @@
 """Pure. What a CustomResourceDefinition means: the resources it adds, and the status it gets."""
 
+import json
 import re
+from functools import lru_cache
 from typing import Any
 
 from rollouts.kube.refs import Obj, Resource
 from rollouts.sandbox.refusals import Cause, bad_value, required
 from rollouts.sandbox.registry import ScalePaths, Served
-from rollouts.sandbox.schema import compile_schema
+from rollouts.sandbox.schema import Node, compile_schema
 
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 
@@ -67,7 +69,7 @@ def _schema_causes(version: Obj, path: str) -> list[Cause]:
     if not schema:
         return [required(path, "schemas are required")]
     try:
-        compile_schema(schema)
+        shape_of(schema)
     except re.error as error:
         return [bad_value(path, str(error.pattern), f"must be a valid regular expression: {error}")]
     return []
@@ -75,7 +77,7 @@ def _schema_causes(version: Obj, path: str) -> list[Cause]:
 
 def unevaluated(crd: Obj) -> list[str]:
     """Warnings about the CEL rules of a definition that the sandbox does not evaluate."""
-    shapes = ((version["name"], compile_schema(version["schema"]["openAPIV3Schema"])) for version in _versions(crd))
+    shapes = ((version["name"], shape_of(version["schema"]["openAPIV3Schema"])) for version in _versions(crd))
     return [
         f"version {name}: x-kubernetes-validations rule {rule!r} is not evaluated by the sandbox"
         for name, shape in shapes
@@ -85,6 +87,16 @@ def unevaluated(crd: Obj) -> list[str]:
 
 def _versions(crd: Obj) -> list[Obj]:
     return [version for version in crd["spec"]["versions"] if version.get("served")]
+
+
+def shape_of(schema: Obj) -> Node:
+    """The schema compiled; equal schemas share one result, since compiling a large one takes milliseconds."""
+    return _compiled(json.dumps(schema))
+
+
+@lru_cache(maxsize=128)
+def _compiled(text: str) -> Node:
+    return compile_schema(json.loads(text))
 
 
 def served_versions(crd: Obj) -> list[Served]:
@@ -104,7 +116,7 @@ def _served(crd: Obj, version: Obj) -> Served:
         generation=True,
         custom=True,
         schema=version["schema"]["openAPIV3Schema"],
-        shape=compile_schema(version["schema"]["openAPIV3Schema"]),
+        shape=shape_of(version["schema"]["openAPIV3Schema"]),
         scale=_scale(declared["scale"]) if "scale" in declared else None,
         columns=tuple(version.get("additionalPrinterColumns") or ()),
         singular=names["singular"],

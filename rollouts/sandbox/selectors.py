@@ -155,11 +155,6 @@ def _expression(term: Obj) -> Requirement:
     return Requirement(term["key"], operator, frozenset(term.get("values") or ()))
 
 
-def set_selector(labels: Labels) -> LabelSelector:
-    """The selector of a Service or ReplicationController: every label equal."""
-    return LabelSelector(tuple(Requirement(key, "in", frozenset({value})) for key, value in labels.items()))
-
-
 @lru_cache(maxsize=1024)
 def parse_fields(text: str, kind: str, extra: frozenset[str] = frozenset()) -> FieldSelector:
     """A field selector for objects of `kind`; Refused (400) for a field that cannot be selected by.

@@ -49,7 +49,9 @@ def _workload(new: Obj, old: Obj | None) -> list[Cause]:
     elif not selector.get("matchLabels") and not selector.get("matchExpressions"):
         causes.append(bad_value("spec.selector", selector, f"empty selector is invalid for {new['kind'].lower()}"))
     labels = (template.get("metadata") or {}).get("labels") or {}
-    if selector and not label_selector(selector).matches(labels):
+    operators = _operators(selector, "spec.selector")
+    causes += operators
+    if selector and not operators and not label_selector(selector).matches(labels):
         text = "`selector` does not match template `labels`"
         causes.append(bad_value("spec.template.metadata.labels", labels, text))
     causes += _pod_spec(template.get("spec") or {}, "spec.template.spec")
@@ -57,6 +59,15 @@ def _workload(new: Obj, old: Obj | None) -> list[Cause]:
     if policy != "Always":
         causes.append(unsupported("spec.template.spec.restartPolicy", policy, ["Always"]))
     return causes + _same(new, old, "selector")
+
+
+def _operators(selector: Obj | None, path: str) -> list[Cause]:
+    terms = (selector or {}).get("matchExpressions") or ()
+    return [
+        bad_value(f"{path}.matchExpressions[{index}].operator", term.get("operator"), "not a valid selector operator")
+        for index, term in enumerate(terms)
+        if term.get("operator") not in ("In", "NotIn", "Exists", "DoesNotExist")
+    ]
 
 
 def _same(new: Obj, old: Obj | None, *fields: str) -> list[Cause]:
@@ -147,7 +158,7 @@ def _budget(new: Obj, old: Obj | None) -> list[Cause]:
     spec = new.get("spec") or {}
     if "minAvailable" in spec and "maxUnavailable" in spec:
         return [bad_value("spec", spec, "minAvailable and maxUnavailable cannot be both set")]
-    return []
+    return _operators(spec.get("selector"), "spec.selector")
 
 
 _RULES: dict[str, Rule] = {

@@ -168,6 +168,10 @@ async def test_a_null_is_an_absent_field(api: ApiServer) -> None:
             'spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`',
         ),
         ({"replicas": -1}, "spec.replicas: Invalid value: -1: must be greater than or equal to 0"),
+        (
+            {"selector": {"matchExpressions": [{"key": "app", "operator": "Like"}]}},
+            'spec.selector.matchExpressions[0].operator: Invalid value: "Like": not a valid selector operator',
+        ),
     ],
 )
 async def test_a_workload_must_select_its_own_pods(api: ApiServer, change: Obj, words: str) -> None:
