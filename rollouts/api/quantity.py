@@ -12,6 +12,7 @@ _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 _DECIMAL_SUFFIX = {exponent: suffix for suffix, exponent in _DECIMAL.items()}
 _BINARY_SUFFIX = {0: "", **{exponent: suffix for suffix, exponent in _BINARY.items()}}
 _LARGEST_BINARY = 2**63 - 1
+_LARGEST_EXPONENT = 300
 _NANO = 10**9
 
 
@@ -37,7 +38,7 @@ def parse_quantity(given: str | int | float) -> Quantity:
 def _parse(given: str) -> Quantity:
     text = given.strip()
     match = _FORM.fullmatch(text)
-    if match is None or not (match[2] or match[3]):
+    if match is None or not text:
         raise ValueError(f"{given!r} is not a quantity; write it like 500m, 2 or 1Gi")
     sign, whole, rest, suffix = match[1], match[2].lstrip("0") or "0", match[3] or "", match[4]
     digits = whole + rest
@@ -49,6 +50,8 @@ def _parse(given: str) -> Quantity:
         return Quantity(value, text if kept else _binary(value))
     exponential = suffix not in _DECIMAL
     exponent = int(suffix[1:]) if exponential else _DECIMAL[suffix]
+    if abs(exponent) > _LARGEST_EXPONENT:
+        raise ValueError(f"{given!r} is too large or too small for a quantity")
     scale = exponent - len(rest)
     value = _away_from_zero(number * Fraction(10) ** exponent, _NANO)
     # Go keeps a text that looks canonical to it at a glance, even where it is not quite so ("1.500").

@@ -1,6 +1,7 @@
 """Pure. What the controller does not do yet: a spec that asks for it is refused, never half done."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from analysis.schema import Model
@@ -60,7 +61,7 @@ def _given(value: Any, path: str, rest: list[str]) -> Iterator[str]:
     if not isinstance(value, Model):
         return
     name, many = rest[0].removesuffix("[]"), rest[0].endswith("[]")
-    child, at = _field(value, name), f"{path}.{name}" if path else name
+    child, at = getattr(value, _names(type(value))[name]), f"{path}.{name}" if path else name
     if not many:
         yield from _given(child, at, rest[1:])
         return
@@ -68,17 +69,20 @@ def _given(value: Any, path: str, rest: list[str]) -> Iterator[str]:
         yield from _given(item, f"{at}[{index}]", rest[1:])
 
 
-def _field(model: Model, alias: str) -> Any:
-    fields = type(model).model_fields
-    return next(getattr(model, name) for name, field in fields.items() if field.alias == alias)
+@cache
+def _names(model: type[Model]) -> Mapping[str, str]:
+    """Python's name of each field of a model, by its name in the manifest."""
+    return {field.alias or name: name for name, field in model.model_fields.items()}
 
 
 def _unknown(value: Any, path: str) -> Iterator[str]:
     """Paths of fields that no model knows, the outermost first."""
     if isinstance(value, Model):
         yield from (f"{path}.{name}" for name in value.unknown)
-        for name, field in type(value).model_fields.items():
-            yield from _unknown(getattr(value, name), f"{path}.{field.alias or name}")
+        for alias, name in _names(type(value)).items():
+            child = getattr(value, name)
+            if isinstance(child, Model | tuple):
+                yield from _unknown(child, f"{path}.{alias}")
     elif isinstance(value, tuple):
         for index, item in enumerate(value):
             yield from _unknown(item, f"{path}[{index}]")
