@@ -321,6 +321,7 @@ class _Credentials:
             if not token or token == before:
                 return False
             self.configuration.api_key["BearerToken"] = token
+            self.configuration.refresh_api_key_hook = fresh.configuration.refresh_api_key_hook
             self._loader = fresh._loader
             self.generation += 1
             return True
@@ -332,7 +333,12 @@ class _Credentials:
         if paths:
             await self._read_kubeconfig(":".join(paths))
         elif runs_in_a_pod(self._environ):
-            _library().incluster_config.load_incluster_config(self.configuration, environ=self._environ)
+            _library().incluster_config.load_incluster_config(
+                self.configuration,
+                environ=self._environ,
+                token_filename=f"{SERVICE_ACCOUNT}/token",
+                cert_filename=f"{SERVICE_ACCOUNT}/ca.crt",
+            )
             self.namespace = _pod_namespace() or self.namespace
         elif not self._access.server:
             raise AccessError(

@@ -13,12 +13,12 @@ class RateLimit:
     def __init__(self, qps: float, burst: int) -> None:
         self._interval = 1.0 / qps
         self._slack = max(0, burst - 1) * self._interval
-        self._next = 0.0  # loop time at which a bucket that never held a spare token would let the next one go
+        self._paid = 0.0  # loop time up to which tokens have been taken, if they came one by one
 
     async def wait(self) -> None:
         """Return when this caller may go on. Callers go on in the order in which they asked."""
         now = asyncio.get_running_loop().time()
-        self._next = max(self._next, now - self._slack) + self._interval
-        delay = self._next - self._interval - now
+        delay = self._paid - self._slack - now
+        self._paid = max(self._paid, now) + self._interval
         if delay > 0:
             await asyncio.sleep(delay)
