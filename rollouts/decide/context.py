@@ -102,8 +102,16 @@ class Context:
 
     @cached_property
     def status(self) -> RolloutStatus:
-        """The stored status, or what is left of it when an update begins."""
+        """The stored status, or what is left of it when an update begins.
+
+        Of an abort and a full promotion the later one counts: abortedAt tells that the abort had been acted on already.
+        """
         if not self.changed:
+            if self.stored.abort and self.stored.promote_full:
+                promote = self.stored.aborted_at is not None
+                return self.stored.model_copy(
+                    update={"abort": not promote, "promote_full": promote, "aborted_at": None}
+                )
             return self.stored
         canary = self.stored.canary
         return self.stored.model_copy(

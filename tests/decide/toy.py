@@ -36,6 +36,7 @@ class Toy:
     # ── what people do ──
 
     def image(self, image: str) -> None:
+        self.now += timedelta(seconds=1)  # no two ReplicaSets are created at the same moment
         self.manifest["spec"]["template"] = make.template(image)
         self.manifest["metadata"]["generation"] += 1
 
