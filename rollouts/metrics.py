@@ -139,10 +139,9 @@ class Metrics:
         there = _of(self.sources, kind) if self.sources else ()
         if any((namespace_of(obj), name_of(obj)) == (namespace, name) for obj in there):
             return
-        labels = {"namespace": namespace, "name": name}
         of_rollouts = [self._events, self._sent, self._sent_well, self._sent_badly] if kind == "Rollout" else []
         for metric in (self._reconcile[kind], self._failed[kind], *of_rollouts):
-            metric.remove_by_labels(labels)
+            _remove(metric, namespace, name)
 
     def expose(self) -> bytes:
         """Everything, in Prometheus' text format (CONTENT_TYPE)."""
@@ -158,6 +157,18 @@ class Metrics:
 def _of(sources: Sources, kind: str) -> Iterable[Obj]:
     every = {"Rollout": sources.rollouts, "Experiment": sources.experiments, "AnalysisRun": sources.analysis_runs}
     return every[kind]()
+
+
+def _remove(metric: Counter | Histogram, namespace: str, name: str) -> None:
+    """Remove every series of an object, whatever its other labels say."""
+    labels = [sample.labels for family in metric.collect() for sample in family.samples]
+    series = {
+        tuple(value for label, value in each.items() if label != "le")
+        for each in labels
+        if (each.get("namespace"), each.get("name")) == (namespace, name)
+    }
+    for values in series:
+        metric.remove(*values)
 
 
 class _Live(Collector):
