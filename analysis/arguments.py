@@ -2,9 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+
+from pydantic import ValidationError
 
 from analysis.api import Argument, Metric
 from analysis.schema import Obj
@@ -18,6 +20,7 @@ REDACTED = "*****"
 SecretKey = tuple[str, str]
 """Name of a Secret and key within it."""
 
+_PREFIX = "args."
 _TAG = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _QUOTED = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _NO_AUTHENTICATION: Obj = {"sigv4": {}, "oauth2": {}, "basicAuth": {}}
@@ -107,26 +110,34 @@ def fill(metric: Metric, args: tuple[tuple[str, str], ...]) -> Metric:
 @lru_cache(maxsize=1024)
 def _filled(text: str, args: tuple[tuple[str, str], ...]) -> Metric:
     given = dict(args)
-    unknown = ""
-
-    def replaced(tag: re.Match[str]) -> str:
-        nonlocal unknown
-        name = tag[1].strip()
-        if not name.startswith("args.") or name[5:] not in given:
-            unknown = tag[1]
-            return ""
-        return go_quoted(given[name[5:]])
-
-    result = _TAG.sub(replaced, text)
-    if unknown:
+    unknown = _last_unknown(text, given)
+    if unknown is not None:
         raise ArgumentError(f"failed to resolve {{{{{unknown}}}}}")
-    open_tag = _TAG.sub("", text).find("{{")
-    if open_tag >= 0:
-        raise ArgumentError(f'Cannot find end tag="}}}}" in the template={text!r}')
+    if "{{" in _TAG.sub("", text):
+        raise ArgumentError(f'Cannot find end tag="}}}}" in the template={text}')
     try:
-        return Metric.model_validate_json(result)
-    except ValueError as error:
+        return Metric.model_validate_json(_TAG.sub(lambda tag: go_quoted(given[_argument(tag)]), text))
+    except ValidationError as error:
         raise ArgumentError(f"the filled metric is not valid: {error}") from error
+
+
+def undeclared(metric: Metric, declared: Iterable[str]) -> str:
+    """The last tag in `metric` that is not one of the `declared` arguments, as it is written there; "" when none is."""
+    return _last_unknown(_go_json(metric), frozenset(declared)) or ""
+
+
+def _last_unknown(text: str, declared: Container[str]) -> str | None:
+    unknown = None
+    for tag in _TAG.finditer(text):
+        if _argument(tag) not in declared:
+            unknown = tag[1]
+    return unknown
+
+
+def _argument(tag: re.Match[str]) -> str:
+    """The name of the argument that a tag asks for; a name that no argument can have when it asks for none."""
+    name = tag[1].strip()
+    return name[len(_PREFIX) :] if name.startswith(_PREFIX) else tag[0]
 
 
 def _go_json(metric: Metric) -> str:

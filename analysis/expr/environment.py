@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 
 from analysis import expr
 from analysis.expr.numbers import parse_float, parse_int
@@ -30,8 +31,12 @@ def holds(condition: str, result: Value, now: datetime | None = None) -> bool:
 
 def value_of(source: str, result: Value, now: datetime | None = None) -> Value:
     """The value of any expression over `result`; ExprError when it has none."""
-    environment = (("result", type_of(result)), *_FUNCTIONS.items())
-    return expr.compile(source, environment).run(_values(result), now)
+    return _program(source, type_of(result)).run(_values(source, result), now)
+
+
+@lru_cache(maxsize=2048)
+def _program(source: str, result: Type) -> expr.Program:
+    return expr.compile(source, (("result", result), *_FUNCTIONS.items()))
 
 
 def time_of(source: str, now: datetime) -> float:
@@ -46,14 +51,14 @@ def time_of(source: str, now: datetime) -> float:
     return float(value.ns) / 1e9
 
 
-def _values(result: Value) -> Mapping[str, Value]:
+def _values(source: str, result: Value) -> Mapping[str, Value]:
     """What the names of the environment stand for. `isNil` and `default` look at the result, not at their argument."""
-    missing = result is None
-    return _ARGO | {
-        "result": result,
-        "isNil": expr.FunctionValue(lambda _: missing, 1),
-        "default": expr.FunctionValue(lambda _, otherwise: otherwise if missing else result, 2),
-    }
+    values = _ARGO | {"result": result}
+    if "isNil" in source or "default" in source or "$env" in source:
+        missing = result is None
+        values["isNil"] = expr.FunctionValue(lambda _: missing, 1)
+        values["default"] = expr.FunctionValue(lambda _, otherwise: otherwise if missing else result, 2)
+    return values
 
 
 def _as_int(value: Value) -> int:

@@ -42,6 +42,8 @@ def lookup(base: Value, key: Value) -> Value:
         to_int(key)
     elif isinstance(base, dict):
         map_key(key)
+    elif isinstance(base, AnyMap) and key not in base:
+        return None
     try:
         return fetch(base, key)
     except RunError:

@@ -37,6 +37,9 @@ class Type:
     fields: tuple[tuple[str, "Type"], ...] = ()
     function: "Function | None" = None
 
+    def __hash__(self) -> int:
+        return hash(self.go)
+
     def __str__(self) -> str:
         return self.go
 

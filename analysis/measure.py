@@ -1,0 +1,91 @@
+"""Takes the measurements that are due: all at once, each with a deadline, and no secret in what comes back."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from analysis.api import AnalysisPhase, AnalysisRun, Measurement
+from analysis.arguments import ResolvedMetrics, SecretKey, resolve_metrics, secret_keys
+from analysis.decide import Taken, Task, TaskKind
+from analysis.providers.base import DEADLINE_SLACK, Context, Provider, ProviderError, Secrets
+from analysis.providers.registry import provider_of
+
+METRIC_TERMINATED = "Metric Terminated"
+_STOPPED = frozenset({AnalysisPhase.SUCCESSFUL, AnalysisPhase.INCONCLUSIVE})
+
+
+async def resolve(run: AnalysisRun, secrets: Secrets) -> ResolvedMetrics:
+    """The run's metrics with their arguments filled in, secrets read from the run's own namespace."""
+    found: dict[SecretKey, str] = {}
+    data: dict[str, dict[str, str]] = {}
+    for name, key in secret_keys(run.spec.args):
+        try:
+            if name not in data:
+                content = await secrets.get(run.namespace, name)
+                data[name] = {one: value.decode("utf-8", "replace") for one, value in content.items()}
+            found[name, key] = data[name][key]
+        except KeyError:
+            return _unresolved(f"key '{key}' does not exist in secret '{name}'")
+        except Exception as error:  # what a cluster says when it refuses, whoever lends it
+            return _unresolved(str(error))
+    return resolve_metrics(run.spec.metrics, run.spec.args, found)
+
+
+def _unresolved(reason: str) -> ResolvedMetrics:
+    return ResolvedMetrics(error=f"Unable to resolve metric arguments: {reason}")
+
+
+async def measure(tasks: Sequence[Task], resolved: ResolvedMetrics, context: Context) -> tuple[Taken, ...]:
+    """What came of every task, in their order. Never raises for a provider: that is an Error measurement."""
+    taken = await asyncio.gather(*(_take(task, context) for task in tasks))
+    return tuple(_without_secrets(one, resolved) for one in taken)
+
+
+async def _take(task: Task, context: Context) -> Taken:
+    resumed = task.measurement is not None
+    begun = task.measurement or Measurement(phase=AnalysisPhase.RUNNING, started_at=context.now())
+    try:
+        provider = provider_of(task.metric, context)
+    except ProviderError as error:
+        return Taken(task.name, _failed(begun, str(error), context), resumed)
+    deadline = provider.timeout() + DEADLINE_SLACK
+    try:
+        async with asyncio.timeout(deadline.total_seconds()):
+            measurement = await _asked(provider, task)
+    except TimeoutError:
+        measurement = _failed(begun, f"no measurement within {deadline / timedelta(seconds=1):g}s", context)
+    except ProviderError as error:
+        measurement = _failed(begun, str(error), context)
+    except Exception as error:  # a fault of ours must not stop the run's other metrics, and must be seen
+        measurement = _failed(begun, f"unexpected {type(error).__name__}: {error}", context)
+    return Taken(task.name, measurement, resumed, provider.metadata())
+
+
+async def _asked(provider: Provider, task: Task) -> Measurement:
+    if task.kind is TaskKind.START or task.measurement is None:
+        return await provider.run()
+    if task.kind is TaskKind.RESUME:
+        return await provider.resume(task.measurement)
+    measurement = await provider.terminate(task.measurement)
+    if measurement.phase in _STOPPED:
+        measurement = measurement.model_copy(update={"message": METRIC_TERMINATED})
+    return measurement
+
+
+def _failed(begun: Measurement, message: str, context: Context) -> Measurement:
+    update = {"phase": AnalysisPhase.ERROR, "message": message, "finished_at": context.now()}
+    return begun.model_copy(update=update)
+
+
+def _without_secrets(taken: Taken, resolved: ResolvedMetrics) -> Taken:
+    if not resolved.secrets:
+        return taken
+    measurement = taken.measurement
+    update = {
+        "message": resolved.redact(measurement.message),
+        "value": resolved.redact(measurement.value),
+        "metadata": {key: resolved.redact(value) for key, value in measurement.metadata.items()},
+    }
+    metadata = {key: resolved.redact(value) for key, value in taken.metadata.items()}
+    return replace(taken, measurement=measurement.model_copy(update=update), metadata=metadata)
