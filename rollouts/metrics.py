@@ -21,6 +21,7 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.registry import Collector
 
 from rollouts.gauges import Sources, families
@@ -159,7 +160,7 @@ def _of(sources: Sources, kind: str) -> Iterable[Obj]:
     return every[kind]()
 
 
-def _remove(metric: Counter | Histogram, namespace: str, name: str) -> None:
+def _remove(metric: MetricWrapperBase, namespace: str, name: str) -> None:
     """Remove every series of an object, whatever its other labels say."""
     labels = [sample.labels for family in metric.collect() for sample in family.samples]
     series = {
