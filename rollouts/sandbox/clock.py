@@ -21,11 +21,18 @@ Clock: TypeAlias = Callable[[], datetime]
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 """The date at which every virtual loop begins."""
 
+_STANDSTILL = 200_000
+"""After so many turns of the loop in the same moment, nobody is going to let time pass any more."""
+
 _T = TypeVar("_T")
 
 
 class DeadlockError(RuntimeError):
     """Every task waits for another one, and no timer will ever wake any of them."""
+
+
+class LivelockError(RuntimeError):
+    """Tasks keep waking each other, or themselves, without letting any time pass."""
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -71,16 +78,18 @@ class _Jumper(selectors.DefaultSelector):
         self.loop = loop
         self.seconds = 0.0
         self.threads = 0
+        self.turns = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is not None and timeout <= 0:
-            return super().select(0) if self.outside else []
+            return super().select(0) if self.outside else self.turn()
+        self.turns = 0
         if len(self.get_map()) > 1:  # one is the loop's own pipe, by which threads wake it
             return self.wait(timeout)
         if self.threads:
             return super().select(None)
         if timeout is None:
-            raise DeadlockError(_complaint(self.loop))
+            raise DeadlockError(_complaint("every task waits and no timer is set:", self.loop))
         self.seconds += timeout
         return []
 
@@ -88,6 +97,13 @@ class _Jumper(selectors.DefaultSelector):
     def outside(self) -> bool:
         """Whether anything but a timer can wake the loop; asking the kernel for nothing costs most of a step."""
         return self.threads > 0 or len(self.get_map()) > 1
+
+    def turn(self) -> list[tuple[selectors.SelectorKey, int]]:
+        self.turns += 1
+        if self.turns > _STANDSTILL:
+            self.turns = 0
+            raise LivelockError(_complaint("time stands still, and these tasks go on:", self.loop))
+        return []
 
     def wait(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
         began = time.monotonic()
@@ -97,9 +113,9 @@ class _Jumper(selectors.DefaultSelector):
         return ready
 
 
-def _complaint(loop: asyncio.AbstractEventLoop) -> str:
+def _complaint(what: str, loop: asyncio.AbstractEventLoop) -> str:
     waiting = sorted(_where(task) for task in asyncio.all_tasks(loop))
-    return "\n  ".join(["every task waits and no timer is set:", *waiting])
+    return "\n  ".join([what, *waiting])
 
 
 def _where(task: asyncio.Task[Any]) -> str:

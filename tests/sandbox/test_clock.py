@@ -60,6 +60,21 @@ def test_a_deadlock_is_an_error_that_names_who_waits() -> None:
     assert "test_clock.py" in str(caught.value) or "Event.wait" in str(caught.value)
 
 
+def test_tasks_that_let_no_time_pass_are_an_error_too() -> None:
+    async def restless() -> None:
+        loop = asyncio.get_running_loop()
+        again = asyncio.Event()
+
+        def wake() -> None:
+            loop.call_soon(wake)
+
+        wake()
+        await again.wait()
+
+    with pytest.raises(clock.LivelockError, match="time stands still"):
+        clock.run(restless())
+
+
 @pytest.mark.virtual
 async def test_time_stands_still_while_a_thread_works() -> None:
     timer = asyncio.create_task(asyncio.sleep(3600))

@@ -118,10 +118,10 @@ class Kubelet:
         if life.finished or (script.image_pull_fails and not life.running):
             return None
         if since is None:
-            return max(0.0, life.starts_at - now)
+            return max(_TICK, life.starts_at - now)
         ends = script.exit_after(_restart_policy(pod))
         changes = [script.ready_changes_at(since), None if ends is None else ends[0]]
-        return min((max(0.0, at - since) for at in changes if at is not None), default=None)
+        return min((max(_TICK, at - since) for at in changes if at is not None), default=None)
 
     async def _advance(self, pod: Obj, life: Life, script: PodScript) -> None:
         """Start and end the container until it has caught up with the time."""
@@ -179,7 +179,7 @@ class Kubelet:
         if life.stops_at is None:
             life.stops_at = _time() + self._stop_delay(pod, life)
         if (left := life.stops_at - _time()) > 0:
-            return left
+            return max(_TICK, left)
         if life.running:
             await self.runtime.stop(pod)
             life.running_since = None
@@ -228,6 +228,10 @@ class Kubelet:
         status = _node_status(format_time(self.now()))
         await self.caches.wire.patch(NODE, "", NODE_NAME, {"status": status}, subresource="status")
 
+
+_TICK = 1e-6
+"""No wait is shorter. Sums of floats let a timer come early by less than that; where nothing is due yet, time must
+move on all the same."""
 
 _NODE_LABELS = {"kubernetes.io/hostname": NODE_NAME, "kubernetes.io/os": "linux"}
 
