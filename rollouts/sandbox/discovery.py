@@ -39,9 +39,9 @@ REVIEWS = (
 
 
 def by_group(resources: Iterable[Served]) -> dict[str, dict[str, list[Served]]]:
-    """Resources by group, then by version, the preferred version first."""
+    """Resources by group, then by version, the preferred version first; in a version by name."""
     groups: dict[str, dict[str, list[Served]]] = {}
-    for served in resources:
+    for served in sorted(resources, key=lambda one: one.resource.plural):
         resource = served.resource
         groups.setdefault(resource.group, {}).setdefault(resource.version, []).append(served)
     return {

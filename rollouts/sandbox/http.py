@@ -67,7 +67,6 @@ async def serving(server: ApiServer, *, host: str = "127.0.0.1", port: int = 0) 
         where, bound = runner.addresses[0][:2]
         yield Endpoint(f"http://{f'[{where}]' if ':' in where else where}:{bound}")
     finally:
-        server.disconnect()
         await runner.cleanup()
 
 
@@ -76,7 +75,9 @@ def application(server: ApiServer) -> web.Application:
     if server.ownership is None:
         server.ownership = FieldOwnership()
     app = web.Application(middlewares=[_answer_refusals], client_max_size=_LARGEST_BODY)
-    app.router.add_route("*", "/{path:.*}", _Api(server).handle)
+    api = _Api(server)
+    app.router.add_route("*", "/{path:.*}", api.handle)
+    app.on_shutdown.append(api.rest.end_watches)
     return app
 
 
@@ -112,7 +113,7 @@ class _Api:
 
     def __init__(self, server: ApiServer) -> None:
         self._server = server
-        self._rest = Rest(server)
+        self.rest = Rest(server)
 
     @property
     def _registry(self) -> Registry:
@@ -219,7 +220,7 @@ class _Api:
             return await self._review(request, review, user)
         target = target_of(request.path, self._registry)
         await self._authorize(request, target, user)
-        return await self._rest.handle(request, target)
+        return await self.rest.handle(request, target)
 
     async def _review(self, request: web.Request, served: Served, user: User) -> web.Response:
         if request.method != "POST":

@@ -1,7 +1,8 @@
 """The verbs on resources over HTTP: each request becomes one call on the server, and its answer goes back."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, TypedDict, cast
 
 from aiohttp import web
@@ -32,6 +33,12 @@ class Rest:
 
     def __init__(self, server: ApiServer) -> None:
         self._server = server
+        self._watches: set[asyncio.Timeout] = set()
+
+    async def end_watches(self, _app: web.Application) -> None:
+        """Let every stream end as if its time were up."""
+        for watch in self._watches:
+            watch.reschedule(asyncio.get_running_loop().time())
 
     async def handle(self, request: web.Request, target: Target) -> web.StreamResponse:
         """Answer one request. Raises ApiError when it is refused."""
@@ -40,7 +47,7 @@ class Rest:
         form = form_of(request.headers.get("Accept", ""))
         if form is None:
             raise _not_acceptable()
-        call = _Call(self._server, request, target, form)
+        call = _Call(self._server, request, target, form, self._watches)
         handler = _HANDLERS.get((request.method, bool(target.name)))
         if handler is None:
             raise method_not_allowed()
@@ -65,8 +72,11 @@ class _Selectors(TypedDict):
 class _Call:
     """One request for a resource, read as far as all verbs need it."""
 
-    def __init__(self, server: ApiServer, request: web.Request, target: Target, form: Form) -> None:
+    def __init__(
+        self, server: ApiServer, request: web.Request, target: Target, form: Form, watches: set[asyncio.Timeout]
+    ) -> None:
         self.server, self.request, self.target, self.form = server, request, target, form
+        self.watches = watches
         self.query: Mapping[str, str] = request.query
         self.agent = request.headers.get("User-Agent", "")
         self.client: Client = server.as_user(self.agent.split("/", 1)[0])
@@ -98,7 +108,8 @@ class _Call:
         }
 
     async def body(self) -> Obj:
-        return bodies.read_object(await self.request.read(), self.request.content_type)
+        media = self.request.content_type if "Content-Type" in self.request.headers else ""
+        return bodies.read_object(await self.request.read(), media)
 
     def answer(self, obj: Obj, status: int = 200) -> web.Response:
         shown = bodies.one(self.target.served, obj, self.form, self.server.now(), self._include())
@@ -234,8 +245,7 @@ class _Deletion:
 
 
 async def _deletion(call: _Call) -> _Deletion:
-    raw = await call.request.read()
-    return _Deletion(bodies.read_object(raw, call.request.content_type) if raw else {}, call.query)
+    return _Deletion(await call.body() if call.request.body_exists else {}, call.query)
 
 
 async def _delete(call: _Call) -> web.StreamResponse:
@@ -274,18 +284,29 @@ async def _watch(call: _Call) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": call.form.content_type})
     response.enable_chunked_encoding()
     await response.prepare(call.request)
-    bookmarks = flag(call.query, "allowWatchBookmarks")
     try:
-        async with aclosing(cast(Any, events)):
-            async for event in events:
-                if event.type != "BOOKMARK" or bookmarks:
-                    await response.write(call.shown_event(event))
+        await _stream(call, events, response)
     except ApiError as error:
         await response.write(bodies.write({"type": "ERROR", "object": bodies.status_of(error)}) + b"\n")
     except ConnectionError:
         return response
     await response.write_eof()
     return response
+
+
+async def _stream(call: _Call, events: AsyncIterator[WatchEvent], response: web.StreamResponse) -> None:
+    """Write events until there are no more, or the server stops."""
+    bookmarks = flag(call.query, "allowWatchBookmarks")
+    async with aclosing(cast(Any, events)):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None) as scope:
+                call.watches.add(scope)
+                try:
+                    async for event in events:
+                        if event.type != "BOOKMARK" or bookmarks:
+                            await response.write(call.shown_event(event))
+                finally:
+                    call.watches.discard(scope)
 
 
 def _events(call: _Call) -> AsyncIterator[WatchEvent]:
