@@ -36,7 +36,7 @@ def check(served: Served, new: Obj, old: Obj | None) -> None:
 
 def _causes(served: Served, new: Obj, old: Obj | None) -> list[Cause]:
     if served.shape is not None:
-        return list(served.shape.causes(new) if old is None else served.shape.causes(new, "", old))
+        return served.shape.causes(new) if old is None else served.shape.causes(new, "", old)
     if served.resource.kind == "CustomResourceDefinition":
         return crds.check(new)
     return validate(new, old)

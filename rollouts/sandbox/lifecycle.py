@@ -106,8 +106,9 @@ def _without(obj: Obj, *keys: str) -> Obj:
 
 
 def _metadata(old: Obj, new: Obj) -> Obj:
-    kept = old["metadata"]
-    metadata = {key: value for key, value in (new.get("metadata") or {}).items() if value not in (None, {}, [])}
+    """Empty fields count as absent, but for managedFields: an empty list there asks to end all tracking."""
+    kept, given = old["metadata"], new.get("metadata") or {}
+    metadata = {key: given[key] for key in given if given[key] not in (None, {}, []) or key == "managedFields"}
     for key in (*_IMMUTABLE, "resourceVersion", "generation", "generateName"):
         if key in kept:
             metadata[key] = kept[key]

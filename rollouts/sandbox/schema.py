@@ -14,14 +14,15 @@ from rollouts.sandbox.refusals import Cause, bad_type, bad_value, forbidden_fiel
 _ABSENT: Any = object()
 _TRANSITION = "self == oldSelf"
 _IMPLICIT = ("apiVersion", "kind", "metadata")
-_TYPES: dict[str, tuple[type, ...]] = {
-    "object": (dict,),
-    "array": (list,),
-    "string": (str,),
-    "boolean": (bool,),
-    "integer": (int,),
-    "number": (int, float),
-    "int-or-string": (int, str),
+_EMPTY: Obj = {}
+_TYPES: dict[str, frozenset[type]] = {
+    "object": frozenset({dict}),
+    "array": frozenset({list}),
+    "string": frozenset({str}),
+    "boolean": frozenset({bool}),
+    "integer": frozenset({int}),
+    "number": frozenset({int, float}),
+    "int-or-string": frozenset({int, str}),
 }
 
 
@@ -30,7 +31,7 @@ class Node:
 
     def __init__(self, schema: Obj, *, root: bool = False) -> None:
         self.type = "int-or-string" if schema.get("x-kubernetes-int-or-string") else schema.get("type")
-        self.python_types = _TYPES.get(self.type or "")
+        self.types = _TYPES.get(self.type or "")
         self.nullable = bool(schema.get("nullable"))
         self.preserves = bool(schema.get("x-kubernetes-preserve-unknown-fields"))
         self.implicit = _IMPLICIT if root or schema.get("x-kubernetes-embedded-resource") else ()
@@ -47,6 +48,7 @@ class Node:
         self.any_of = tuple(Node(inner) for inner in schema.get("anyOf") or () if self.type != "int-or-string")
         self.one_of = tuple(Node(inner) for inner in schema.get("oneOf") or ())
         self.not_ = Node(schema["not"]) if "not" in schema else None
+        self.combines = bool(self.all_of or self.any_of or self.one_of or self.not_)
         rules: list[Obj] = schema.get("x-kubernetes-validations") or []
         self.immutable = tuple(rule for rule in rules if _spaced(rule) == _TRANSITION)
         self.rules_ignored: tuple[str, ...] = tuple(
@@ -122,62 +124,60 @@ class Node:
 
     # ── validation ─────────────────────────────────────────────────────────
 
-    def causes(self, value: Any, path: str = "", old: Any = _ABSENT) -> Iterator[Cause]:
-        """Why the value breaks the schema; nothing when it does not."""
-        if value is old:
+    def causes(self, value: Any, path: str = "", old: Any = _ABSENT) -> list[Cause]:
+        """Why the value breaks the schema; empty when it does not."""
+        found: list[Cause] = []
+        self._judge(value, path, old, found)
+        return found
+
+    def accepts(self, value: Any) -> bool:
+        return not self.causes(value)
+
+    def _judge(self, value: Any, path: str, old: Any, found: list[Cause]) -> None:
+        if value is old or (value is None and self.nullable):
             return
-        if value is None and self.nullable:
-            return
-        if self.python_types is not None and not self._is_of_type(value):
-            yield bad_type(path, type_name(value), str(self.type))
+        if self.types is not None and type(value) not in self.types and not self._is_whole(value):
+            found.append(bad_type(path, type_name(value), str(self.type)))
             return
         for constraint in self.constraints:
             cause = constraint(value, path)
             if cause is not None:
-                yield cause
+                found.append(cause)
         if isinstance(value, dict):
-            yield from self._object_causes(value, path, old if isinstance(old, dict) else {})
+            self._judge_fields(value, path, old if isinstance(old, dict) else _EMPTY, found)
         elif isinstance(value, list) and self.items is not None:
             earlier = old if isinstance(old, list) else []
             for index, item in enumerate(value):
-                before = earlier[index] if index < len(earlier) else _ABSENT
-                yield from self.items.causes(item, f"{path}[{index}]", before)
+                self.items._judge(item, f"{path}[{index}]", earlier[index] if index < len(earlier) else _ABSENT, found)
         if self.immutable and old is not _ABSENT and value != old:
-            yield from (_broken(rule, value, path) for rule in self.immutable)
-        if self.all_of or self.any_of or self.one_of or self.not_ is not None:
-            yield from self._combined_causes(value, path)
+            found.extend(_broken(rule, value, path) for rule in self.immutable)
+        if self.combines:
+            self._judge_combined(value, path, found)
 
-    def _is_of_type(self, value: Any) -> bool:
-        if isinstance(value, bool):
-            return self.type == "boolean"
-        if isinstance(value, float) and self.type == "integer":
-            return value.is_integer()
-        return isinstance(value, self.python_types or ())
+    def _is_whole(self, value: Any) -> bool:
+        """A number like 3.0 is an integer to JSON."""
+        return self.type == "integer" and isinstance(value, float) and value.is_integer()
 
-    def _object_causes(self, value: Obj, path: str, old: Obj) -> Iterator[Cause]:
-        for key in self.required:
-            if key not in value:
-                yield required(f"{path}.{key}" if path else key)
+    def _judge_fields(self, value: Obj, path: str, old: Obj, found: list[Cause]) -> None:
+        prefix = f"{path}." if path else ""
+        found.extend(required(prefix + key) for key in self.required if key not in value)
         for key, inner in value.items():
-            node = None if key in self.implicit else self.child(key)
-            if node is not None:
-                yield from node.causes(inner, f"{path}.{key}" if path else key, old.get(key, _ABSENT))
+            node = self.properties.get(key, self.values)
+            if node is not None and key not in self.implicit:
+                node._judge(inner, prefix + key, old.get(key, _ABSENT), found)
 
-    def _combined_causes(self, value: Any, path: str) -> Iterator[Cause]:
+    def _judge_combined(self, value: Any, path: str, found: list[Cause]) -> None:
         for node in self.all_of:
-            yield from node.causes(value, path)
+            node._judge(value, path, _ABSENT, found)
         if self.any_of and not any(node.accepts(value) for node in self.any_of):
-            yield bad_value(path, _plain(value), f'"{path}" must validate at least one schema (anyOf)')
-        if self.one_of:
-            valid = sum(node.accepts(value) for node in self.one_of)
-            if valid != 1:
-                found = f"Found {valid} valid alternatives" if valid else "Found none valid"
-                yield bad_value(path, _plain(value), f'"{path}" must validate one and only one schema (oneOf). {found}')
+            found.append(bad_value(path, _plain(value), f'"{path}" must validate at least one schema (anyOf)'))
+        valid = sum(node.accepts(value) for node in self.one_of)
+        if self.one_of and valid != 1:
+            counted = f"Found {valid} valid alternatives" if valid else "Found none valid"
+            text = f'"{path}" must validate one and only one schema (oneOf). {counted}'
+            found.append(bad_value(path, _plain(value), text))
         if self.not_ is not None and self.not_.accepts(value):
-            yield bad_value(path, _plain(value), f'"{path}" must not validate the schema (not)')
-
-    def accepts(self, value: Any) -> bool:
-        return next(self.causes(value), None) is None
+            found.append(bad_value(path, _plain(value), f'"{path}" must not validate the schema (not)'))
 
 
 _ANYTHING: Obj = {"x-kubernetes-preserve-unknown-fields": True}

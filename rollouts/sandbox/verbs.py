@@ -179,6 +179,8 @@ class Verbs:
             return old
         if served.key == CRD_KEY and not call.subresource:
             new = crds.completed(new, self.time())
+            if new == old:
+                return old
         new = self._tracked(served, old, new, call)
         check(served, new, old)
         if call.dry_run:
