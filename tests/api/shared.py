@@ -31,6 +31,5 @@ DOCUMENTS = dict(_documents()) if SHARED.is_dir() else {}
 
 def of_kind(*kinds: str) -> list[Any]:
     """Test parameters: the documents of these kinds, named by file."""
-    return [
-        pytest.param(document, id=name) for name, document in DOCUMENTS.items() if not kinds or document["kind"] in kinds
-    ]
+    chosen = {name: document for name, document in DOCUMENTS.items() if not kinds or document["kind"] in kinds}
+    return [pytest.param(document, id=name) for name, document in chosen.items()]

@@ -28,9 +28,7 @@ def named(rows: list[dict[str, Any]]) -> list[Any]:
     return [pytest.param(row, id=row["name"]) for row in rows]
 
 
-@pytest.mark.parametrize(
-    ("collision_count", "expected"), [(None, "6f496f9f78"), (0, "78898cdf54"), (1, "c5c5c848c")]
-)
+@pytest.mark.parametrize(("collision_count", "expected"), [(None, "6f496f9f78"), (0, "78898cdf54"), (1, "c5c5c848c")])
 def test_a_collision_count_gives_another_hash(collision_count: int | None, expected: str) -> None:
     assert pod_template_hash(UPSTREAM, collision_count) == expected
 
