@@ -39,10 +39,10 @@ async def served() -> Served:
     return made
 
 
-@pytest_asyncio.fixture(params=["kubectl argo rollouts", "kubectl-argo-rollouts"])
+@pytest_asyncio.fixture
 async def plugin(request: pytest.FixtureRequest, served: Served, tmp_path: Path) -> AsyncIterator[Kubectl]:
-    """Runs a command of the plugin against the server until it ends; both ways to call it."""
-    command = str(request.param).split()
+    """Runs a command of the plugin against the server until it ends; directly, or as the parameter says."""
+    command = str(getattr(request, "param", "kubectl-argo-rollouts")).split()
     if shutil.which(command[0], path=f"{BIN}{os.pathsep}{os.environ['PATH']}") is None:
         pytest.skip("there is no kubectl on this machine to call the plugin through")
     environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)}
@@ -68,6 +68,7 @@ async def plugin(request: pytest.FixtureRequest, served: Served, tmp_path: Path)
         yield run
 
 
+@pytest.mark.parametrize("plugin", ["kubectl argo rollouts", "kubectl-argo-rollouts"], indirect=True)
 async def test_a_session_with_the_plugin(plugin: Kubectl, served: Served) -> None:
     assert await plugin("status", "r", "--watch=false") == Done(0, "Paused - CanaryPauseStep\n", "")
     assert await plugin("promote", "r") == Done(0, "rollout 'r' promoted\n", "")
