@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Collection, Iterable
 from contextlib import suppress
+from functools import cache
 from types import TracebackType
 from typing import Protocol, Self
 
+from rollouts.api.crds import DEFINITIONS, crd
 from rollouts.kube.errors import AlreadyExists
 from rollouts.kube.refs import CRD, Obj
 from rollouts.kube.watch import IN_PROCESS, Pace
@@ -26,6 +28,12 @@ CONTROLLERS = frozenset({"replicaset", "deployment", "job", "endpoints", "garbag
 """The parts of kube-controller-manager that there are. A real control plane brings its own: run none of them there."""
 
 
+@cache
+def own_crds() -> tuple[Obj, ...]:
+    """The CustomResourceDefinitions of argoproj.io. Shared: not to be changed."""
+    return tuple(crd(definition) for definition in DEFINITIONS)
+
+
 class _Controller(Protocol):
     async def run(self) -> None: ...
 
@@ -34,7 +42,8 @@ class Cluster:
     """`async with Cluster() as cluster:` and `cluster.wire` is a cluster in which pods live.
 
     `server`: the API server to run around; made here when neither it nor a `wire` to another one is given.
-    `controllers`: which of CONTROLLERS to run beside the kubelet. `crds`: CustomResourceDefinitions to begin with.
+    `controllers`: which of CONTROLLERS to run beside the kubelet. `crds`: CustomResourceDefinitions to begin with, by
+    default our own.
     `start_delay`, `stop_delay`: seconds that pods take where their annotations do not say. `runtime`: what pods serve.
     An unforeseen end of any part ends the whole, with its error.
     """
@@ -49,23 +58,23 @@ class Cluster:
         server: ApiServer | None = None,
         wire: Wire | None = None,
         controllers: Collection[str] = CONTROLLERS,
-        crds: Iterable[Obj] = (),
+        crds: Iterable[Obj] | None = None,
     ) -> None:
         if unknown := set(controllers) - CONTROLLERS:
             raise ValueError(f"no such controllers: {sorted(unknown)}; there are {sorted(CONTROLLERS)}")
         self.server = server if server is not None or wire is not None else ApiServer(now)
         self.wire = _wire(self.server, wire, "user")
         self.caches = Caches(_wire(self.server, wire, "cluster"), IN_PROCESS if self.server is not None else Pace())
-        self._crds = tuple(crds)
+        self._crds = own_crds() if crds is None else tuple(crds)
         self._kubelet = Kubelet(self.caches, now, runtime, Timing(start_delay, stop_delay))
         self._parts: list[_Controller] = [self._kubelet, *_parts(self.caches, now, frozenset(controllers))]
         self._group = asyncio.TaskGroup()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        for crd in self._crds:
+        for definition in self._crds:
             with suppress(AlreadyExists):
-                await self.wire.create(CRD, "", crd)
+                await self.wire.create(CRD, "", definition)
         await self._group.__aenter__()
         for part in (self.caches, *self._parts):
             self._tasks.append(self._group.create_task(part.run(), name=type(part).__name__))
