@@ -1,6 +1,7 @@
 """What a person at the terminal reads while releases move, and in the end."""
 
 import io
+import re
 
 from rich.console import Console
 
@@ -108,25 +109,12 @@ def test_the_closing_table_has_a_row_per_release() -> None:
             Outcome(FAULTY, Verdict.TIMED_OUT, "", 90.0, 9000, 90, 900, expected=False),
         ]
     )
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in written(screen).splitlines() if "│" in line]
+    rows = [
+        re.split(r"\s{2,}", line.strip()) for line in written(screen).splitlines() if re.match(r" *\d\.0\.0 ", line)
+    ]
     assert rows == [
-        ["2.0.0  a good release", "promoted", "yes", "30.0 s", "3000", "0 (0.0%)", "900"],
-        [
-            "3.0.0  10 % of its answers are errors",
-            "aborted by success-rate",
-            "yes",
-            "14.2 s",
-            "1400",
-            "14 (1.0%)",
-            "140",
-        ],
-        [
-            "3.0.0  10 % of its answers are errors",
-            "timed out",
-            "no: no reason given",
-            "90.0 s",
-            "9000",
-            "90 (1.0%)",
-            "900",
-        ],
+        ["2.0.0", "good", "promoted", "yes", "30.0 s", "3000", "0 (0.0%)", "900"],
+        ["3.0.0", "10 % errors", "aborted by success-rate", "yes", "14.2 s", "1400", "14 (1.0%)", "140"],
+        ["3.0.0", "10 % errors", "timed out", "no", "90.0 s", "9000", "90 (1.0%)", "900"],
+        ["3.0.0 should be aborted: no reason given"],
     ]

@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import uvloop
 
@@ -25,13 +25,22 @@ def run(argv: Sequence[str] = ()) -> int:
     parser.add_argument("--plain", action="store_true", help="plain lines on a terminal too")
     options = parser.parse_args(argv)
     try:
-        return uvloop.run(play(Screen() if options.plain else screen_for(), keep=options.keep))
-    except KeyboardInterrupt:
+        return uvloop.run(_interruptible(Screen() if options.plain else screen_for(), options.keep))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
+
+
+async def _interruptible(screen: Screen, keep: bool) -> int:
+    """SIGTERM ends the demo as Ctrl-C does: everything that was started is stopped."""
+    task = asyncio.current_task()
+    assert task is not None, "a coroutine that runs is a task's"
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await play(screen, keep=keep)
 
 
 async def play(screen: Screen, *, keep: bool = False) -> int:
     """The whole demo on a screen; with `keep` everything then stays up until interrupted. Returns the exit code."""
+    held = False
     try:
         with screen:
             screen.say("start: a cluster in this process, Prometheus, the controller")
@@ -41,10 +50,20 @@ async def play(screen: Screen, *, keep: bool = False) -> int:
                 screen.summary(course.outcomes)
                 if keep:
                     await _stay(env, screen)
-                return HELD if held else FAILED
-    except (Stuck, ControllerFailed, PrometheusFailed, PrometheusMissing) as error:
-        screen.console.print(f"the demo did not hold: {error}", markup=False)
-        return FAILED
+    except* (Stuck, ControllerFailed, PrometheusFailed, PrometheusMissing) as group:
+        held = False
+        for error in _leaves(group):
+            screen.console.print(f"the demo did not hold: {error}", markup=False)
+    return HELD if held else FAILED
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    """The errors in a group: whatever passes the cluster's tasks comes out as one."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 async def _stay(env: Environment, screen: Screen) -> None:

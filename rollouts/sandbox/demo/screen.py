@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -17,6 +18,8 @@ from rollouts.sandbox.demo.releases import Release, Verdict
 
 _LINES_KEPT = 12
 _BAR = 50
+_WIDTH = 120
+"""Of plain output, where there is no terminal to ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Screen:
     """Plain lines, each with the seconds since the start: for logs and pipes."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        self.console = console or Console(file=sys.stdout, highlight=False, soft_wrap=True, width=_WIDTH)
         self._began = time.monotonic()
         self._headline = ""
 
@@ -137,21 +140,33 @@ def _traffic(weight: int) -> Text:
 
 def table(outcomes: Sequence[Outcome]) -> Table:
     """Per release: the verdict, the time to it, and what users went through meanwhile."""
-    grid = Table(title="What became of the releases")
-    for column in ("release", "verdict", "as expected", "time to verdict", "requests", "errors", "answered by it"):
-        grid.add_column(column, justify="left" if column in ("release", "verdict", "as expected") else "right")
+    grid = Table(title="What became of the releases", box=box.SIMPLE_HEAD, caption=_unexpected(outcomes) or None)
+    for column in ("release", "what it is", "verdict", "as expected"):
+        grid.add_column(column)
+    for column in ("time to it", "requests", "errors", "answered by it"):
+        grid.add_column(column, justify="right")
     for outcome in outcomes:
         by = f" by {outcome.release.metric}" if outcome.release.metric and outcome.expected else ""
         grid.add_row(
-            f"{outcome.release.version}  {outcome.release.title}",
+            outcome.release.version,
+            outcome.release.title,
             f"{outcome.verdict}{by}",
-            "yes" if outcome.expected else f"no: {outcome.reason or 'no reason given'}",
+            "yes" if outcome.expected else "no",
             f"{outcome.seconds:.1f} s",
             str(outcome.requests),
             f"{outcome.errors} ({outcome.errors / max(outcome.requests, 1):.1%})",
             str(outcome.by_release),
         )
     return grid
+
+
+def _unexpected(outcomes: Sequence[Outcome]) -> str:
+    """Why a release is not as expected, a line each."""
+    return "\n".join(
+        f"{outcome.release.version} should be {outcome.release.verdict}: {outcome.reason or 'no reason given'}"
+        for outcome in outcomes
+        if not outcome.expected
+    )
 
 
 def screen_for() -> Screen:
