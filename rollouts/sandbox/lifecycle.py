@@ -25,8 +25,26 @@ _IMMUTABLE = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestam
 _NOT_ASKED_FOR = frozenset({"apiVersion", "kind", "metadata", "status"})
 
 
+_FORMS: dict[str, type] = {
+    **dict.fromkeys(("labels", "annotations"), dict),
+    **dict.fromkeys(("finalizers", "ownerReferences", "managedFields"), list),
+    **dict.fromkeys(("name", "generateName", "namespace", "uid", "resourceVersion"), str),
+}
+
+
+def check_form(obj: Any) -> None:
+    """Refused (400) when this is no object, or its metadata not what every object has."""
+    metadata = obj.get("metadata", {}) if isinstance(obj, dict) else None
+    if not isinstance(metadata, dict):
+        raise bad_request("the object provided is unrecognized: an object with metadata is expected")
+    for key, form in _FORMS.items():
+        if not isinstance(metadata.get(key), form | None):
+            raise bad_request(f"json: cannot unmarshal {metadata[key]!r} into field metadata.{key}")
+
+
 def check_addressed(served: Served, obj: Obj, namespace: str, name: str) -> None:
     """Refused (400) when the object says that it is another than the request addresses."""
+    check_form(obj)
     resource = served.resource
     if obj.get("apiVersion", resource.api_version) != resource.api_version:
         text = f"the API version in the data ({obj['apiVersion']}) does not match the expected API version"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from rollouts.kube.refs import Obj, Resource
-from rollouts.sandbox.refusals import bad_value, invalid
+from rollouts.sandbox.refusals import bad_request, bad_value, invalid
 from rollouts.sandbox.registry import ScalePaths
 
 SCALE = Resource("autoscaling", "v1", "scales", "Scale")
@@ -23,13 +23,15 @@ def scale_of(obj: Obj, paths: ScalePaths) -> Obj:
 
 def scaled(obj: Obj, scale: Obj, paths: ScalePaths) -> Obj:
     """The object with the replicas its Scale asks for; Invalid when that is no number from zero up."""
-    replicas = (scale.get("spec") or {}).get("replicas", 0)
+    wanted, metadata = scale.get("spec") or {}, scale.get("metadata") or {}
+    if not isinstance(wanted, dict) or not isinstance(metadata, dict):
+        raise bad_request("the object provided is no Scale: its metadata and spec are objects")
+    replicas = wanted.get("replicas", 0)
     if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
         cause = bad_value("spec.replicas", replicas, "must be greater than or equal to 0")
         raise invalid(SCALE, obj["metadata"]["name"], [cause])
-    version = (scale.get("metadata") or {}).get("resourceVersion")
     changed = _set(obj, paths.spec.strip(".").split("."), replicas)
-    return {**changed, "metadata": {**obj["metadata"], "resourceVersion": version or ""}}
+    return {**changed, "metadata": {**obj["metadata"], "resourceVersion": metadata.get("resourceVersion") or ""}}
 
 
 def selector_text(selector: Obj) -> str:

@@ -59,6 +59,7 @@ def _merge_map(target: Obj, patch: Obj, parent: str) -> Obj:
             pass
         case other:
             raise bad_request(f"Unknown patch directive: {other!r}, expected replace, delete or merge")
+    _check_directives(patch)
     result = _retained(target, patch)
     for key, value in patch.items():
         if key.startswith("$"):
@@ -74,6 +75,20 @@ def _merge_map(target: Obj, patch: Obj, parent: str) -> Obj:
             if isinstance(result.get(name), list):
                 result[name] = _ordered(result[name], order, merge_key(name, parent))
     return result
+
+
+def _check_directives(patch: Obj) -> None:
+    for key, value in patch.items():
+        if key.startswith((_ORDER, _DELETE_PRIMITIVE, _RETAIN)) and not _is_plain_list(value):
+            raise bad_request(f"{key} must be a list of keys or of objects with their merge key")
+
+
+def _is_plain_list(value: Any) -> bool:
+    """Whether every element can be told from the others: a word, a number, or an object of those."""
+    if not isinstance(value, list):
+        return False
+    inner = [part for item in value for part in (item.values() if isinstance(item, dict) else (item,))]
+    return not any(isinstance(part, dict | list) for part in inner)
 
 
 def _retained(target: Obj, patch: Obj) -> Obj:
@@ -97,6 +112,10 @@ def _merged(old: Any, new: Any, key: str, parent: str) -> Any:
 
 
 def _merge_list(old: list[Obj], new: list[Obj], identity: str, field: str) -> list[Obj]:
+    for item in new:
+        if not isinstance(item, dict) or isinstance(item.get(identity), dict | list):
+            raise bad_request(f"{field}: {item!r} is no object with the merge key {identity}")
+    old = [item for item in old if isinstance(item, dict)]
     result = [] if any(item.get(_PATCH) == "replace" for item in new) else list(old)
     for item in new:
         directive = item.get(_PATCH)

@@ -150,8 +150,7 @@ class Verbs:
         if call.subresource == "scale" and served.scale:
             return self._scale(served, old, _patched(scale_of(old, served.scale), patch, kind), call)
         new = _patched(old, patch, kind)
-        if not isinstance(new, dict) or not isinstance(new.get("metadata"), dict):
-            raise refusals.bad_request("the patch leaves no object with metadata")
+        lifecycle.check_form(new)
         self._note_unknown(served, new, call, patched=True)
         return self._update(served, old, new, call)
 
