@@ -36,11 +36,11 @@ _WRITTEN_BY_PEOPLE = frozenset({"abort", "promoteFull", "pauseConditions", "cont
 
 
 class Pulse(Protocol):
-    """Told how each pass went. Seconds."""
+    """Told how each pass went and how long whole updates took. Seconds."""
 
-    def reconciled(self, namespace: str, name: str, took: float, *, failed: bool) -> None: ...
+    def reconciled(self, kind: str, namespace: str, name: str, seconds: float, *, failed: bool = False) -> None: ...
 
-    def finished(self, status: RolloutStatus) -> None: ...
+    def update_ended(self, status: str, whole: float, manual_pause: float) -> None: ...
 
 
 class RolloutController:
@@ -85,7 +85,7 @@ class RolloutController:
             return delay
         finally:
             if self._pulse is not None:
-                self._pulse.reconciled(*key, loop.time() - started, failed=failed)
+                self._pulse.reconciled(ROLLOUT.kind, *key, loop.time() - started, failed=failed)
 
     async def _pass(self, key: Key, obj: Obj) -> float | None:
         if self._prepare is not None:
@@ -138,9 +138,17 @@ class RolloutController:
             patch["metadata"] = {"resourceVersion": outcome.version}
         written = await self._wire.patch(ROLLOUT, *key, patch, subresource="status")
         self._caches.rollouts.put(written)
-        if self._pulse is not None and _finished(before, status):
-            self._pulse.finished(status)
+        if _ended(before, status):
+            self._tell_duration(status)
         return True
+
+    def _tell_duration(self, status: RolloutStatus) -> None:
+        duration = status.duration
+        if self._pulse is None or duration is None or not (duration.finished_at and duration.rollout_started_at):
+            return
+        whole = (duration.finished_at - duration.rollout_started_at).total_seconds()
+        manual = float(duration.total_manual_pause_duration_seconds)
+        self._pulse.update_ended(duration.completion_status, whole, manual)
 
     def _hold_is_over(self, key: Key, before: RolloutStatus, status: RolloutStatus) -> bool:
         if not _only_counts(before, status):
@@ -192,6 +200,6 @@ def _meaning(status: RolloutStatus) -> set[tuple[str, str, str]]:
     return {(c.type, c.status, c.reason) for c in status.conditions if c.type != wording.AVAILABLE}
 
 
-def _finished(before: RolloutStatus, status: RolloutStatus) -> bool:
+def _ended(before: RolloutStatus, status: RolloutStatus) -> bool:
     was = before.duration is not None and before.duration.finished_at is not None
     return not was and status.duration is not None and status.duration.finished_at is not None

@@ -1,15 +1,16 @@
-"""The only place that builds things: caches, watches, queues and reconcilers, and the life of the whole controller."""
+"""The only place that builds things: caches, watches, queues and reconcilers, over one wire."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Coroutine, Iterable
+from typing import Any
 
 import structlog
 
 from rollouts.analysisrun import AnalysisRunController, ClusterSecrets
 from rollouts.api import labels
 from rollouts.apply import Applier
-from rollouts.controller import Pulse, RolloutController
+from rollouts.controller import RolloutController
+from rollouts.gauges import Sources
 from rollouts.interest import (
     JUDGED_INDEX,
     ROUTED_INDEX,
@@ -24,8 +25,8 @@ from rollouts.interest import (
 from rollouts.kube.cache import Cache, Key, lean
 from rollouts.kube.clock import Clock, wall_clock
 from rollouts.kube.errors import Unreachable
-from rollouts.kube.events import OnEvent, Recorder
-from rollouts.kube.queue import Queue, QueueMeter
+from rollouts.kube.events import Recorder
+from rollouts.kube.queue import Queue
 from rollouts.kube.refs import (
     ANALYSIS_RUN,
     ANALYSIS_TEMPLATE,
@@ -40,6 +41,7 @@ from rollouts.kube.refs import (
 )
 from rollouts.kube.watch import Pace, Scope, Watcher
 from rollouts.kube.wire import Wire
+from rollouts.metrics import Metrics
 from rollouts.observe import (
     BY_HASH,
     BY_NAMESPACE,
@@ -56,19 +58,9 @@ from rollouts.traffic.base import TrafficSettings, needed_resources
 
 log = structlog.get_logger(__name__)
 
+_PACE = Pace()
 _PATIENCE = 10.0
 """Seconds that a pass waits for a first list, before it gives way and says so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Meters:
-    """Where the controller's own numbers go; None where nobody counts."""
-
-    pulse: Pulse | None = None
-    queue: Callable[[str], QueueMeter] | None = None
-    on_event: OnEvent | None = None
-    on_drop: Callable[[], None] | None = None
-    run_pulse: Callable[[Key, float, bool], None] | None = None
 
 
 class Controllers:
@@ -80,8 +72,8 @@ class Controllers:
         settings: Settings,
         *,
         clock: Clock = wall_clock,
-        pace: Pace = Pace(),
-        meters: Meters = Meters(),
+        pace: Pace = _PACE,
+        metrics: Metrics | None = None,
     ) -> None:
         self.settings = settings
         self._wire = wire
@@ -93,15 +85,20 @@ class Controllers:
         self._stopping = asyncio.Event()
         self._watching: list[asyncio.Task[None]] = []
         self.caches = _caches(self._traffic)
-        self.recorder = Recorder(wire, clock, on_event=meters.on_event, on_drop=meters.on_drop)
-        meter = meters.queue or (lambda name: None)
-        self.rollouts: Queue[Key] = Queue("Rollouts", meter=meter("Rollouts"))
-        self.analysis_runs: Queue[Key] = Queue("AnalysisRuns", meter=meter("AnalysisRuns"))
-        self.services: Queue[Key] = Queue("Services", meter=meter("Services"))
+        self.recorder = Recorder(
+            wire,
+            clock,
+            on_event=metrics.event if metrics else None,
+            on_drop=metrics.event_dropped if metrics else None,
+        )
+        self.rollouts: Queue[Key] = Queue("Rollouts")
+        self.analysis_runs: Queue[Key] = Queue("AnalysisRuns")
+        self.services: Queue[Key] = Queue("Services")
+        self._metrics = metrics
         observer = Observer(self.caches, self._traffic, settings.instance_id)
         applier = Applier(wire, self.caches, observer, self._traffic)
         self._rollout_controller = RolloutController(
-            wire, self.caches, observer, applier, self.recorder, clock, meters.pulse, self._prepare
+            wire, self.caches, observer, applier, self.recorder, clock, metrics, self._prepare
         )
         self._run_controller = AnalysisRunController(
             wire,
@@ -109,11 +106,28 @@ class Controllers:
             self.recorder,
             clock,
             ClusterSecrets(wire),
-            prometheus_address=settings.prometheus_address,
+            metrics,
         )
         self._service_release = ServiceRelease(wire, self.caches)
         self.watchers = self._watchers()
         self._subscribe()
+        if metrics is not None:
+            metrics.metered(*self.queues)
+
+    @property
+    def queues(self) -> tuple[Queue[Key], ...]:
+        return (self.rollouts, self.analysis_runs, self.services)
+
+    @property
+    def sources(self) -> Sources:
+        """Where metrics find the objects."""
+        caches = self.caches
+        return Sources(
+            rollouts=lambda: caches.rollouts,
+            analysis_runs=lambda: caches.analysis_runs,
+            analysis_templates=lambda: caches.analysis_templates,
+            cluster_analysis_templates=lambda: caches.cluster_analysis_templates,
+        )
 
     # ── what is watched ──
 
@@ -180,6 +194,7 @@ class Controllers:
             self.recorder.record(new, "Normal", "RolloutAddedToInformer", text)
         if new is None and old is not None:
             self.recorder.record(old, "Normal", "RolloutDeleted", f"Rollout {key[0]}/{key[1]} is deleted.")
+            self._forget(ROLLOUT, key)
         self.rollouts.add(key)
         if new is None or (old is not None and by_service(old) != by_service(new)):
             for service in self.caches.services.by("manager", f"{key[0]}/{key[1]}"):
@@ -200,8 +215,15 @@ class Controllers:
         run = new or old or {}
         if new is not None:
             self.analysis_runs.add(key_of(run))
+        else:
+            self._forget(ANALYSIS_RUN, key_of(run))
         if old is None or new is None or old.get("status") != new.get("status"):
             self._look(owning_rollout(run))
+
+    def _forget(self, resource: Resource, key: Key) -> None:
+        (self.rollouts if resource is ROLLOUT else self.analysis_runs).forget(key)
+        if self._metrics is not None:
+            self._metrics.forget(resource.kind, *key)
 
     def _pod_changed(self, old: Obj | None, new: Obj | None) -> None:
         if new is None or (old is not None and old["metadata"].get("labels") == new["metadata"].get("labels")):
@@ -240,9 +262,10 @@ class Controllers:
             log.info("caches are synced", rollouts=len(self.caches.rollouts))
             working = [group.create_task(job, name=name) for name, job in self._jobs()]
             await self._stopping.wait()
-            for queue in (self.rollouts, self.analysis_runs, self.services):
+            for queue in self.queues:
                 queue.close()
             await asyncio.gather(*working)
+            await self._run_controller.close()
             await self.recorder.close()
             await posting
             for task in self._watching:
@@ -252,7 +275,7 @@ class Controllers:
         """Let `run` come to its end."""
         self._stopping.set()
 
-    def _jobs(self) -> list[tuple[str, Awaitable[None]]]:
+    def _jobs(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
         settings = self.settings
         return [
             ("rollouts", self.rollouts.run(self._rollout_controller.reconcile, settings.rollout_threads)),

@@ -9,17 +9,21 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from analysis.api import AnalysisTemplate
+from analysis.api import AnalysisTemplate, ClusterAnalysisTemplate
+from analysis.providers.registry import unsupported
 from analysis.schema import Obj, parse_time
 from rollouts.api import labels
 from rollouts.api.rollout import Rollout, RolloutSpec
 from rollouts.api.status import RolloutStatus
 from rollouts.api.template import pod_template_hash, step_hash
 from rollouts.decide.references import spec_fault, template_refs
-from rollouts.decide.world import NO_HASH, Hash, Pod, ReplicaSet, Run, Service, Template, World
+from rollouts.decide.world import NO_HASH, Hash, Pod, ReplicaSet, Run, Service, World
 from rollouts.kube.cache import Cache, Key
 from rollouts.kube.refs import Ref, Resource, controller_of, name_of, namespace_of, uid_of
 from rollouts.traffic.base import TrafficSettings, routers
+
+TemplateKey = tuple[bool, str]
+"""Whether a template is cluster-wide, and its name."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -66,6 +70,18 @@ class _Parsed:
     fault: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Template:
+    """A template as read; without a model it is not there."""
+
+    version: str
+    model: AnalysisTemplate | None
+    fault: str = ""
+
+
+_ABSENT = _Template("", None)
+
+
 class Observer:
     """Builds worlds. `traffic` and `instance_id` are the controller's settings that decisions depend on."""
 
@@ -74,6 +90,7 @@ class Observer:
         self._traffic = traffic
         self._instance_id = instance_id
         self._parsed: dict[Key, _Parsed] = {}
+        self._read: dict[Key, _Template] = {}
 
     def forget(self, key: Key) -> None:
         """The Rollout is gone."""
@@ -86,6 +103,7 @@ class Observer:
         if parsed.fault:
             return World(rollout, spec_fault=parsed.fault)
         owned, orphans = self._replica_sets(rollout)
+        templates = self._templates(rollout)
         return World(
             rollout=rollout,
             template_hash=parsed.template_hash,
@@ -93,7 +111,8 @@ class Observer:
             replica_sets=owned,
             orphans=orphans,
             services={name: self._service(namespace, name) for name in service_names(rollout)},
-            templates=self._templates(rollout),
+            templates={key: template.model for key, template in templates.items()},
+            template_faults={key: template.fault for key, template in templates.items() if template.fault},
             runs=self._runs(rollout),
             pods=self._pods(rollout, owned),
             routing_error=self._routing_error(rollout),
@@ -128,28 +147,30 @@ class Observer:
         managed_by = (obj["metadata"].get("annotations") or {}).get(labels.MANAGED_BY_ROLLOUTS)
         return Service(name, selector, Hash(selector.get(labels.POD_TEMPLATE_HASH, "")), managed_by)
 
-    def _templates(self, rollout: Rollout) -> dict[tuple[bool, str], Template | None]:
+    def _templates(self, rollout: Rollout) -> dict[TemplateKey, _Template]:
         """Every template that the spec names, and those that they name in turn."""
-        found: dict[tuple[bool, str], Template | None] = {}
+        found: dict[TemplateKey, _Template] = {}
         wanted = [(ref.cluster_scope, ref.template_name) for ref in template_refs(rollout)]
         while wanted:
             key = wanted.pop()
             if key in found:
                 continue
             found[key] = template = self._template(rollout.metadata.namespace, *key)
-            if template is not None:
-                wanted += [(ref.cluster_scope, ref.template_name) for ref in template.spec.templates]
+            if template.model is not None:
+                wanted += [(ref.cluster_scope, ref.template_name) for ref in template.model.spec.templates]
         return found
 
-    def _template(self, namespace: str, cluster: bool, name: str) -> Template | None:
-        cache = self._caches.cluster_analysis_templates if cluster else self._caches.analysis_templates
+    def _template(self, namespace: str, cluster: bool, name: str) -> _Template:
+        caches = self._caches
+        cache = caches.cluster_analysis_templates if cluster else caches.analysis_templates
         obj = cache.get("" if cluster else namespace, name)
         if obj is None:
-            return None
-        try:
-            return Template(name, cluster, AnalysisTemplate.model_validate(obj).spec)
-        except ValidationError as error:
-            return Template(name, cluster, AnalysisTemplate.model_validate({"spec": {}}).spec, first_fault(error))
+            return _ABSENT
+        key, version = (uid_of(obj), name), str(obj["metadata"].get("resourceVersion", ""))
+        known = self._read.get(key)
+        if known is None or known.version != version:
+            known = self._read[key] = _read(obj, version, cluster)
+        return known
 
     def _runs(self, rollout: Rollout) -> tuple[Run, ...]:
         uid, prefix = rollout.metadata.uid, f"{rollout.metadata.name}-"
@@ -222,10 +243,12 @@ def _parse(obj: Obj, version: str) -> _Parsed:
         rollout = Rollout.model_validate(obj)
     except ValidationError as error:
         return _Parsed(version, _bare(obj), NO_HASH, "", first_fault(error))
-    collisions = rollout.status.collision_count
-    template = Hash(pod_template_hash(rollout.spec.template, collisions)) if rollout.spec.template else NO_HASH
+    fault = spec_fault(rollout)
+    if fault:
+        return _Parsed(version, rollout, NO_HASH, "", fault)
+    template = Hash(pod_template_hash(rollout.spec.template, rollout.status.collision_count))
     canary = rollout.spec.strategy.canary
-    return _Parsed(version, rollout, template, step_hash(canary.steps) if canary else "", spec_fault(rollout))
+    return _Parsed(version, rollout, template, step_hash(canary.steps) if canary else "", "")
 
 
 def _bare(obj: Obj) -> Rollout:
@@ -246,6 +269,15 @@ def _bare(obj: Obj) -> Rollout:
         }
     )
     return bare.model_copy(update={"status": status})
+
+
+def _read(obj: Obj, version: str, cluster: bool) -> _Template:
+    kind = ClusterAnalysisTemplate if cluster else AnalysisTemplate
+    try:
+        model = kind.model_validate(obj)
+    except ValidationError as error:
+        return _Template(version, kind.model_validate({"metadata": obj["metadata"], "spec": {}}), first_fault(error))
+    return _Template(version, model, next(iter(unsupported(model.spec.metrics)), ""))
 
 
 def first_fault(error: ValidationError) -> str:

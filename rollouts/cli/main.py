@@ -2,7 +2,7 @@
 
 What a command needs is imported when it runs, so that --help answers at once. Each command reads its own flags:
 
-    controller   rollouts.settings.parse_or_exit, then rollouts.manager.run
+    controller   rollouts.settings.parse_or_exit, then rollouts.main.run
     sandbox up   rollouts.sandbox.up.run
     demo         rollouts.sandbox.demo.run
     bench        rollouts.sandbox.bench.run
@@ -51,10 +51,10 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _controller(argv: Sequence[str]) -> int:
-    from rollouts.manager import run as run_manager
+    from rollouts.main import run as run_controller
     from rollouts.settings import parse_or_exit
 
-    return run_manager(parse_or_exit(argv))
+    return run_controller(parse_or_exit(argv))
 
 
 def _sandbox_up(argv: Sequence[str]) -> int:

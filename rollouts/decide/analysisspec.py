@@ -1,26 +1,63 @@
-"""Pure. From the templates that an analysis names to the spec of its AnalysisRun (stand-in until analysis.templates)."""
+"""Pure. From the templates that an analysis names to the spec of its AnalysisRun, and what stands in the way."""
 
+from analysis.api import AnalysisTemplate, AnalysisTemplateRef, Argument
 from analysis.schema import Obj
+from analysis.templates import (
+    TemplateFault,
+    not_found,
+    resolve_templates,
+    run_spec,
+    validate_background,
+    validate_inline,
+)
+from rollouts.api import fielderrors
 from rollouts.api.canary import RolloutAnalysis
-from rollouts.decide.context import Context
-from rollouts.decide.world import World
+from rollouts.decide.arguments import FieldError, resolve
+from rollouts.decide.world import Hash, World
+
+_DUMMY_STABLE, _DUMMY_LATEST = Hash("dummy-stable-hash"), Hash("dummy-new-hash")
 
 
-def run_spec(ctx: Context, analysis: RolloutAnalysis) -> Obj:
-    metrics, args = [], {}
-    for ref in analysis.templates:
-        template = ctx.world.templates[ref.cluster_scope, ref.template_name]
-        metrics += [m.wire() for m in template.spec.metrics]
-        for arg in template.spec.args:
-            args.setdefault(arg.name, arg.wire())
-    for given in analysis.args:
-        if given.name in args:
-            args[given.name] = {"name": given.name, "value": given.value}
-    return {"metrics": metrics, "args": list(args.values())}
+def spec_of_run(world: World, analysis: RolloutAnalysis, *, stable: Hash, latest: Hash) -> Obj:
+    """The spec of a run of this analysis. Its faults have been told by `analysis_fault` before."""
+    args = resolve(analysis.args, world.rollout, stable=stable, latest=latest)
+    templates = _templates(world, analysis)
+    return run_spec(templates, args, analysis.dry_run, analysis.measurement_retention).wire()
 
 
 def analysis_fault(world: World, path: str, analysis: RolloutAnalysis, *, background: bool) -> str:
-    for ref in analysis.templates:
-        if world.templates.get((ref.cluster_scope, ref.template_name)) is None:
-            return f"{path}: Invalid value: \"{ref.template_name}\": AnalysisTemplate '{ref.template_name}' not found"
-    return ""
+    """Why no run can come of this analysis, as `<path>: Invalid value: ...`; "" when one can."""
+    if not analysis.templates:
+        if background:
+            return ""  # switched off
+        return fielderrors.required(path, "an analysis step without templates would never end")
+    missing = not_found(analysis.templates, lambda ref: _lookup(world, ref))
+    if missing is not None:
+        return _fault(path, missing)
+    for key, text in world.template_faults.items():
+        if key in _keys(world, analysis):
+            return _fault(path, TemplateFault(key[1], text))
+    try:
+        args: tuple[Argument, ...] = resolve(analysis.args, world.rollout, stable=_DUMMY_STABLE, latest=_DUMMY_LATEST)
+    except FieldError as error:
+        return fielderrors.invalid(path.removesuffix(".templates") + ".args", analysis.args, str(error))
+    validate = validate_background if background else validate_inline
+    faults = validate(_templates(world, analysis), args, analysis.dry_run, analysis.measurement_retention)
+    return _fault(path, faults[0]) if faults else ""
+
+
+def _fault(path: str, fault: TemplateFault) -> str:
+    return fielderrors.invalid(path, fault.value, fault.text)
+
+
+def _lookup(world: World, ref: AnalysisTemplateRef) -> AnalysisTemplate | None:
+    return world.templates.get((ref.cluster_scope, ref.template_name))
+
+
+def _templates(world: World, analysis: RolloutAnalysis) -> tuple[AnalysisTemplate, ...]:
+    return resolve_templates(analysis.templates, lambda ref: _lookup(world, ref))
+
+
+def _keys(world: World, analysis: RolloutAnalysis) -> set[tuple[bool, str]]:
+    templates = _templates(world, analysis)
+    return {(template.kind == "ClusterAnalysisTemplate", template.name) for template in templates}

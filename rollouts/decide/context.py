@@ -12,6 +12,7 @@ from rollouts.api import defaults, labels
 from rollouts.api.canary import CanaryStep, CanaryStrategy
 from rollouts.api.status import BlueGreenStatus, RolloutStatus, TrafficWeights
 from rollouts.api.template import templates_equal
+from rollouts.decide.injected import own_template
 from rollouts.decide.replicas import Limits, Size
 from rollouts.decide.world import Hash, ReplicaSet, World
 
@@ -58,7 +59,7 @@ class Context:
         oldest_first = sorted(self.world.replica_sets, key=lambda rs: (rs.created, rs.name))
         by_hash = (rs for rs in oldest_first if rs.hash == self.world.template_hash)
         template = self.spec.template or {}
-        by_meaning = (rs for rs in oldest_first if rs.hash and templates_equal(template, rs.template))
+        by_meaning = (rs for rs in oldest_first if rs.hash and templates_equal(template, own_template(rs)))
         return next(by_hash, None) or next(by_meaning, None)
 
     @cached_property

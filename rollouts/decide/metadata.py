@@ -1,27 +1,15 @@
 """Pure. Labels and annotations that canary and stable pods carry only while they are that (ephemeral metadata)."""
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 from rollouts.api import labels
 from rollouts.api.meta import PodTemplateMetadata
 from rollouts.decide.context import Context
+from rollouts.decide.injected import NOTHING, Injected, ephemeral_annotation, remembered
 from rollouts.decide.plan import LabelPods, UpdateReplicaSet
 from rollouts.decide.world import ReplicaSet
 
 Changes = dict[str, str | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Injected:
-    """Keys that the rollout adds to pods."""
-
-    labels: Mapping[str, str] = field(default_factory=dict)
-    annotations: Mapping[str, str] = field(default_factory=dict)
-
-
-NOTHING = Injected()
 
 
 def _injected(metadata: PodTemplateMetadata | None) -> Injected:
@@ -32,23 +20,6 @@ def injected_for_new(ctx: Context) -> Injected:
     """The stable pods' metadata once promoted or when nothing else is stable, the canary's until then."""
     promoted = ctx.is_stable or not ctx.stored.stable_rs
     return _injected(ctx.canary.stable_metadata if promoted else ctx.canary.canary_metadata)
-
-
-def ephemeral_annotation(injected: Injected) -> dict[str, str]:
-    """How a ReplicaSet remembers what was injected, so that it can be taken away again."""
-    if injected == NOTHING:
-        return {}
-    parts = {"labels": dict(injected.labels), "annotations": dict(injected.annotations)}
-    return {labels.EPHEMERAL_METADATA: json.dumps({k: v for k, v in parts.items() if v}, separators=(",", ":"))}
-
-
-def remembered(rs: ReplicaSet) -> Injected:
-    """What the ReplicaSet says was injected into its pods; nothing when that cannot be read."""
-    try:
-        parts = json.loads(rs.annotations.get(labels.EPHEMERAL_METADATA) or "{}")
-        return Injected(dict(parts.get("labels") or {}), dict(parts.get("annotations") or {}))
-    except (ValueError, AttributeError, TypeError):
-        return NOTHING
 
 
 def follow(ctx: Context) -> Iterator[UpdateReplicaSet | LabelPods]:

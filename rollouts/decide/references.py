@@ -3,11 +3,10 @@
 Only the first fault is told, in the order and the words of Argo Rollouts.
 """
 
-import json
 from collections.abc import Iterator
 
 from analysis.api import AnalysisTemplateRef
-from rollouts.api import labels
+from rollouts.api import fielderrors, labels
 from rollouts.api.canary import RolloutAnalysis
 from rollouts.api.rollout import Rollout
 from rollouts.api.support import unsupported
@@ -43,7 +42,7 @@ def _services(world: World) -> Iterator[str]:
     for field, name in (("stableService", canary.stable_service), ("canaryService", canary.canary_service)):
         error = _service(world, name) if name else ""
         if error:
-            yield f"{_CANARY}.{field}: Invalid value: {json.dumps(name)}: {error}"
+            yield fielderrors.invalid(f"{_CANARY}.{field}", name, error)
 
 
 def _service(world: World, name: str) -> str:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from analysis.schema import Obj
 from rollouts.api import defaults, labels
 from rollouts.decide.context import Context
-from rollouts.decide.metadata import ephemeral_annotation, injected_for_new
+from rollouts.decide.injected import ephemeral_annotation
+from rollouts.decide.metadata import injected_for_new
 from rollouts.decide.plan import CreateReplicaSet, DeleteReplicaSet, UpdateReplicaSet, UpdateRollout
 
 

@@ -8,11 +8,11 @@ from rollouts.api import defaults, labels
 from rollouts.api.canary import RolloutAnalysis
 from rollouts.api.status import RolloutAnalysisRunStatus
 from rollouts.decide import wording
-from rollouts.decide.analysisspec import run_spec
+from rollouts.decide.analysisspec import spec_of_run
 from rollouts.decide.context import Context
 from rollouts.decide.facts import Aborting, CurrentRun, Pausing, Slot
 from rollouts.decide.plan import DeleteRun, StartRun, StopRun, Wait
-from rollouts.decide.world import Run
+from rollouts.decide.world import Hash, Run
 
 Told = StartRun | StopRun | DeleteRun | CurrentRun | Pausing | Aborting | Wait
 
@@ -105,7 +105,7 @@ def _judged_anew(ctx: Context, use: _Use, run: Run) -> bool:
 def _start(ctx: Context, use: _Use, previous: Run | None) -> Iterator[Told]:
     if ctx.new is None:
         return
-    spec = run_spec(ctx, use.analysis)
+    spec = spec_of_run(ctx.world, use.analysis, stable=Hash(ctx.stored.stable_rs), latest=ctx.hash)
     base = f"{ctx.name}-{ctx.hash}-{ctx.revision}" + ("" if use.step is None else f"-{use.step}")
     name, reusable = _free_name(ctx, base, spec, previous)
     if reusable is None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NewType
 
-from analysis.api import AnalysisTemplateSpec
+from analysis.api import AnalysisTemplate
 from analysis.schema import Obj
 from rollouts.api.rollout import Rollout
 from rollouts.api.status import RolloutStatus
@@ -80,25 +80,17 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
-    """An AnalysisTemplate or ClusterAnalysisTemplate. `malformed`: why its spec could not be read at all."""
-
-    name: str
-    cluster: bool
-    spec: AnalysisTemplateSpec
-    malformed: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class World:
     """Everything that a decision about one Rollout rests on.
 
-    replica_sets: those the rollout controls; orphans: those nobody controls that its selector matches.
-    services: every Service that the spec names; None where it is absent. templates likewise, keyed by
-    (cluster-scoped?, name). runs: AnalysisRuns that this rollout controls, or whose name it might want.
-    pods: only where canaryMetadata or stableMetadata must reach them. routing_error: what the routers say about
-    the routing objects that the spec names. spec_fault: what is wrong with the manifest alone, where that is known
-    already ("": nothing; None: not looked at yet).
+    * replica_sets: those the Rollout controls; orphans: those nobody controls that its selector matches.
+    * services: every Service that the spec names; None where it is absent.
+    * templates: every AnalysisTemplate that it names, by (cluster-wide?, name); None where it is absent.
+      template_faults says of one why nothing can be measured by it.
+    * runs: AnalysisRuns that this Rollout controls, or whose name it might want.
+    * pods: only where canaryMetadata or stableMetadata must reach them.
+    * routing_error: what the routers say about the routing objects that the spec names.
+    * spec_fault: what is wrong with the manifest alone, where that is known already ("": nothing; None: look).
     """
 
     rollout: Rollout
@@ -107,7 +99,8 @@ class World:
     replica_sets: tuple[ReplicaSet, ...] = ()
     orphans: tuple[ReplicaSet, ...] = ()
     services: Mapping[str, Service | None] = field(default_factory=dict)
-    templates: Mapping[tuple[bool, str], Template | None] = field(default_factory=dict)
+    templates: Mapping[tuple[bool, str], AnalysisTemplate | None] = field(default_factory=dict)
+    template_faults: Mapping[tuple[bool, str], str] = field(default_factory=dict)
     runs: tuple[Run, ...] = ()
     pods: tuple[Pod, ...] = ()
     routing_error: str = ""

@@ -4,12 +4,12 @@ Everything else in a VirtualService (other routes, matches, fields that we do no
 Source: the contract of Argo Rollouts' Istio support.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
 from rollouts.api.canary import CanaryStrategy
+from rollouts.api.fielderrors import invalid
 from rollouts.api.rollout import Rollout
 from rollouts.api.traffic import IstioTrafficRouting, IstioVirtualService
 from rollouts.decide.plan import Event, Split
@@ -59,18 +59,18 @@ class Istio:
 
     def fault(self, found: Mapping[Ref, Obj]) -> str:
         if self.ambiguous:
-            return f'{_PATH}: Invalid value: "istio": either VirtualService or VirtualServices must be configured'
+            return invalid(_PATH, "istio", "either VirtualService or VirtualServices must be configured")
         return next(filter(None, (self._fault(target, found) for target in self.targets)), "")
 
     def _fault(self, target: _Target, found: Mapping[Ref, Obj]) -> str:
-        at = f"{target.path}.name: Invalid value: {json.dumps(target.name)}: "
+        path = f"{target.path}.name"
         if target.ref not in found:
-            return f'{at}virtualservices.networking.istio.io "{target.ref.name}" not found'
+            return invalid(path, target.name, f'virtualservices.networking.istio.io "{target.ref.name}" not found')
         try:
             for route in _selected(found[target.ref], target.routes):
                 self._check(route)
         except RoutingError as error:
-            return f"{at}Istio VirtualService has invalid HTTP routes. Error: {error}"
+            return invalid(path, target.name, f"Istio VirtualService has invalid HTTP routes. Error: {error}")
         return ""
 
     def _check(self, route: Obj) -> None:

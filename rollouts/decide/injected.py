@@ -1,0 +1,48 @@
+"""Pure. What a rollout has added to the pods of a ReplicaSet, as the ReplicaSet itself remembers it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from analysis.schema import Obj
+from rollouts.api import labels
+from rollouts.decide.world import ReplicaSet
+
+
+@dataclass(frozen=True, slots=True)
+class Injected:
+    """Keys that the rollout adds to pods."""
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+NOTHING = Injected()
+
+
+def ephemeral_annotation(injected: Injected) -> dict[str, str]:
+    """How a ReplicaSet remembers what was injected, so that it can be taken away again."""
+    if injected == NOTHING:
+        return {}
+    parts = {"labels": dict(injected.labels), "annotations": dict(injected.annotations)}
+    return {labels.EPHEMERAL_METADATA: json.dumps({k: v for k, v in parts.items() if v}, separators=(",", ":"))}
+
+
+def remembered(rs: ReplicaSet) -> Injected:
+    """What the ReplicaSet says was injected into its pods; nothing when that cannot be read."""
+    try:
+        parts = json.loads(rs.annotations.get(labels.EPHEMERAL_METADATA) or "{}")
+        return Injected(dict(parts.get("labels") or {}), dict(parts.get("annotations") or {}))
+    except (ValueError, AttributeError, TypeError):
+        return NOTHING
+
+
+def own_template(rs: ReplicaSet) -> Obj:
+    """The ReplicaSet's pod template without what was injected into it."""
+    added = remembered(rs)
+    if added == NOTHING:
+        return rs.template
+    metadata = dict(rs.template.get("metadata") or {})
+    for field_name, keys in (("labels", added.labels), ("annotations", added.annotations)):
+        metadata[field_name] = {k: v for k, v in (metadata.get(field_name) or {}).items() if k not in keys}
+    return {**rs.template, "metadata": metadata}

@@ -1,0 +1,110 @@
+"""The controller as a program: reaches the API server, answers probes, leads or stands by, and stops in order."""
+
+import asyncio
+import signal
+import sys
+
+import structlog
+
+from rollouts import __version__
+from rollouts.health import HealthServer, stuck
+from rollouts.kube.access import AccessError
+from rollouts.kube.clock import wall_clock
+from rollouts.kube.http import HttpWire, connect
+from rollouts.kube.lease import LeadershipLost, Lease
+from rollouts.logs import configure
+from rollouts.manager import Controllers
+from rollouts.metrics import Metrics
+from rollouts.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+def run(settings: Settings) -> int:
+    """Run until a signal ends it. Returns the exit code: 0 after an orderly stop, 1 when it could not go on."""
+    configure(settings.log_level, settings.log_format)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_main(settings))
+
+
+def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
+    try:
+        import uvloop
+    except ImportError:  # not made for this platform; asyncio's own loop does the same, more slowly
+        return None
+    return uvloop.Loop
+
+
+async def _main(settings: Settings) -> int:
+    metrics = Metrics(__version__)
+    try:
+        wire = await connect(
+            settings.access, user_agent=f"rollouts-controller/{__version__}", on_request=metrics.request
+        )
+    except AccessError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    async with wire:
+        return await _serve(settings, wire, metrics)
+
+
+async def _serve(settings: Settings, wire: HttpWire, metrics: Metrics) -> int:
+    controllers = Controllers(wire, settings, metrics=metrics)
+    lease = Lease(
+        wire,
+        wall_clock,
+        namespace=settings.controller_namespace,
+        name=settings.lease_name,
+        identity=settings.identity,
+        terms=settings.terms,
+    )
+
+    def ready() -> str:
+        if settings.leader_elect and not lease.leading:
+            return "" if lease.holder else "no leader is known yet"
+        return "" if controllers.synced else "the caches are not filled yet"
+
+    async def lead() -> None:
+        metrics.sources = controllers.sources
+        await controllers.run()
+
+    health = HealthServer(
+        alive=lambda: stuck(controllers.queues),
+        ready=ready,
+        metrics=metrics.expose,
+        healthz_port=settings.healthz_port,
+        metrics_port=settings.metrics_port,
+    )
+    async with health:
+        log.info("controller started", version=__version__, server=wire.server, instance_id=settings.instance_id)
+        work = asyncio.create_task(lease.run(lead) if settings.leader_elect else lead())
+        return await _until_stopped(work, controllers, lease)
+
+
+async def _until_stopped(work: "asyncio.Task[None]", controllers: Controllers, lease: Lease) -> int:
+    """Wait for the work or a signal. The first signal ends things in order, a second one at once."""
+    loop, asked = asyncio.get_running_loop(), asyncio.Event()
+
+    def stop() -> None:
+        if asked.is_set():
+            work.cancel()
+        asked.set()
+
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop)
+    asking = asyncio.create_task(asked.wait())
+    await asyncio.wait({work, asking}, return_when=asyncio.FIRST_COMPLETED)
+    asking.cancel()
+    if not work.done():
+        log.info("stopping: finishing what is in hand")
+        controllers.stop()
+        if not lease.leading and lease.holder != "":
+            work.cancel()  # standing by: there is nothing to finish
+    try:
+        await work
+    except asyncio.CancelledError:
+        return 0
+    except LeadershipLost as error:
+        log.error("leadership lost, stopping so that no two controllers act", why=str(error))
+        return 1
+    return 0
