@@ -17,6 +17,9 @@ from rollouts.sandbox.workloads.caches import Caches
 from rollouts.sandbox.workloads.kinds import Kinds
 from rollouts.sandbox.workloads.meta import is_deleting
 
+_HOLDING = frozenset({FOREGROUND, ORPHAN})
+"""The finalizers with which an object that is being deleted waits for the garbage collector."""
+
 
 @dataclass(slots=True)
 class _Owners:
@@ -64,13 +67,13 @@ class GarbageCollector:
         assert new is not None
         owners = new["metadata"].get("ownerReferences") or []
         known = (old["metadata"].get("ownerReferences") or []) if old is not None else []
-        deleting = is_deleting(new)
-        if old is not None and owners == known and not deleting:
+        held = is_deleting(new) and bool(_HOLDING.intersection(new["metadata"].get("finalizers") or ()))
+        if old is not None and owners == known and not held:
             return
         ref = _ref(resource, new)
         self._refs[uid_of(new)] = ref
         self._relink(ref, known, owners)
-        if deleting or (owners and any(not self._stays(each["uid"]) for each in owners)):
+        if held or (owners and any(not self._stays(each["uid"]) for each in owners)):
             self.queue.add(ref)
 
     def _relink(self, ref: Ref, known: list[Obj], owners: list[Obj]) -> None:

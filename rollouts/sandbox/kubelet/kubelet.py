@@ -62,9 +62,8 @@ class Kubelet:
         try:
             await self.queue.run(self.reconcile, workers=16)
         finally:
-            for pod in self.pods:
-                if (life := self._lives.get(uid_of(pod))) is not None and life.running:
-                    await self.runtime.stop(pod)
+            running = [pod for pod in self.pods if (life := self._lives.get(uid_of(pod))) and life.running]
+            await asyncio.gather(*(self.runtime.stop(pod) for pod in running))
 
     def _on_pod(self, old: Obj | None, new: Obj | None) -> None:
         if new is not None:
