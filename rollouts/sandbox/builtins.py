@@ -13,18 +13,11 @@ from rollouts.kube.refs import Obj
 PREFIX = "io.k8s."
 _NUMBERED = re.compile(r"^(?:(?P<number>[\d.]+) )?(?P<shape>.+)$")
 _SHAPE = re.compile(r"^(?P<open>[\[{]?)(?P<of>[\w-]+)[\]}]?(?: by (?P<by>[\w,]+))?(?P<set> set)?(?P<atomic> atomic)?")
-_NAMED: dict[str, Obj] = {
-    "int-or-string": {
-        "description": "A number, or a text such as a percentage or the name of a port.",
-        "x-kubernetes-int-or-string": True,
-    },
-    "quantity": {
-        "description": "An amount: a number with an optional unit, such as 500m or 2Gi.",
-        "x-kubernetes-int-or-string": True,
-    },
+_NAMED: dict[str, tuple[str, str]] = {
+    "int-or-string": ("IntOrString", "A number, or a text such as a percentage or the name of a port."),
+    "quantity": ("Quantity", "An amount: a number with an optional unit, such as 500m or 2Gi."),
 }
-"""Plain types that have a name of their own."""
-_SPELLED = {"int-or-string": "IntOrString", "quantity": "Quantity"}
+"""Plain types that are definitions of their own: numbers or texts."""
 _PLAIN: dict[str, Obj] = {
     "string": {"type": "string"},
     "integer": {"type": "integer"},
@@ -50,7 +43,10 @@ def reference(kind: str) -> Obj:
 def definitions() -> dict[str, Obj]:
     """All definitions by name. Shared: not to be changed."""
     types, docs = _read("types.yaml"), _read("typedocs.yaml")
-    named = {definition_name(_SPELLED[name]): schema for name, schema in _NAMED.items()}
+    named = {
+        definition_name(name): {"description": about, "x-kubernetes-int-or-string": True}
+        for name, about in _NAMED.values()
+    }
     return named | {
         definition_name(name.rstrip("~")): _definition(name, fields, docs.get(name.rstrip("~"), {}))
         for name, fields in types.items()
@@ -128,7 +124,7 @@ def _shape(shape: str) -> Obj:
     read = _SHAPE.match(shape)
     if read is None:
         raise ValueError(f"types.yaml: cannot read the type {shape!r}")
-    inner = dict(_PLAIN[read["of"]]) if read["of"] in _PLAIN else reference(_SPELLED.get(read["of"], read["of"]))
+    inner = dict(_PLAIN[read["of"]]) if read["of"] in _PLAIN else reference(_NAMED.get(read["of"], (read["of"],))[0])
     if read["open"] == "{":
         atomic = {"x-kubernetes-map-type": "atomic"} if read["atomic"] else {}
         return {"type": "object", "additionalProperties": inner} | atomic
