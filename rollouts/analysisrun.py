@@ -49,6 +49,7 @@ class AnalysisRunController:
         clock: Callable[[], datetime],
         secrets: Secrets,
         pulse: Pulse | None = None,
+        http: Http | None = None,
     ) -> None:
         self._wire = wire
         self._cache = cache
@@ -56,7 +57,7 @@ class AnalysisRunController:
         self._clock = clock
         self._secrets = secrets
         self._pulse = pulse
-        self._http = Http()
+        self._http = http or Http()
 
     async def close(self) -> None:
         """Give the network connections back."""

@@ -197,7 +197,13 @@ def _only_counts(before: RolloutStatus, status: RolloutStatus) -> bool:
 
 
 def _meaning(status: RolloutStatus) -> set[tuple[str, str, str]]:
-    return {(c.type, c.status, c.reason) for c in status.conditions if c.type != wording.AVAILABLE}
+    """Type, status and reason of each condition that is more than a matter of numbers. That a new ReplicaSet, once
+    created, makes progress is no news either."""
+    return {
+        (c.type, c.status, wording.REPLICA_SET_UPDATED if c.reason == wording.NEW_REPLICA_SET_CREATED else c.reason)
+        for c in status.conditions
+        if c.type != wording.AVAILABLE
+    }
 
 
 def _ended(before: RolloutStatus, status: RolloutStatus) -> bool:

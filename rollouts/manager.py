@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 
+from analysis.providers.http import Http
 from rollouts.analysisrun import AnalysisRunController, ClusterSecrets
 from rollouts.api import labels
 from rollouts.apply import Applier
@@ -64,7 +65,10 @@ _PATIENCE = 10.0
 
 
 class Controllers:
-    """Everything that watches and reconciles, over one wire. `run` works until `stop`."""
+    """Everything that watches and reconciles, over one wire. `run` works until `stop`.
+
+    `clock` gives the time that decisions see; `http` is the way to metric providers.
+    """
 
     def __init__(
         self,
@@ -74,6 +78,7 @@ class Controllers:
         clock: Clock = wall_clock,
         pace: Pace = _PACE,
         metrics: Metrics | None = None,
+        http: Http | None = None,
     ) -> None:
         self.settings = settings
         self._wire = wire
@@ -107,6 +112,7 @@ class Controllers:
             clock,
             ClusterSecrets(wire),
             metrics,
+            http,
         )
         self._service_release = ServiceRelease(wire, self.caches)
         self.watchers = self._watchers()
