@@ -1,0 +1,1 @@
+"""Where numbers come from: one module for each kind of metric provider."""

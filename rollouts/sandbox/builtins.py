@@ -79,7 +79,7 @@ def _wire_field(name: str, shape: str) -> WireField:
     read = _SHAPE.match(shape.partition(" = ")[0])
     if read is None:
         raise ValueError(f"types.yaml: cannot read the type {shape!r}")
-    return WireField(name, read["of"], {"[": "list", "{": "map"}.get(read["open"], "one"))  # type: ignore[arg-type]
+    return WireField(name, read["of"], {"[": "list", "{": "map"}.get(read["open"], "one"))  # type: ignore[arg-type] # one of three words
 
 
 def _split(text: str) -> tuple[str, str]:
