@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
-from yarl import URL
 
 from rollouts.kube.errors import ApiError, NotFound, Refused
 from rollouts.kube.refs import Obj
@@ -41,7 +41,6 @@ log = structlog.get_logger(__name__)
 _LARGEST_BODY = 3 * 1024 * 1024
 _HEALTH_PATHS = ("/healthz", "/livez", "/readyz")
 _HERE = ("localhost", "127.0.0.1", "::1")
-_PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -90,7 +89,9 @@ async def _answer_refusals(request: web.Request, handler: _Handler) -> web.Strea
         return _refusal(error)
     except web.HTTPRequestEntityTooLarge:
         return _refusal(Refused(f"limit is {_LARGEST_BODY} bytes", code=413, reason="RequestEntityTooLarge"))
-    except (ValueError, TypeError, KeyError, AttributeError, LookupError) as error:
+    except web.HTTPException:
+        raise
+    except Exception as error:
         log.exception("sandbox request failed", method=request.method, path=request.path)
         text = f"Internal error occurred: {type(error).__name__}: {error}"
         return _refusal(ApiError(text, code=500, reason="InternalError"))
@@ -197,8 +198,10 @@ class _Api:
     def _openapi(self, request: web.Request, rest: list[str]) -> web.Response:
         match rest:
             case ["v2"]:
-                if request.headers.get("Accept") == _PROTOBUF_V2:
-                    raise ApiError("OpenAPI v2 is served as JSON only", code=406, reason="NotAcceptable")
+                if request.headers.get("Accept", "").startswith(openapi.PROTOBUF_V2):
+                    return web.Response(
+                        body=openapi.EMPTY_V2, headers={"Content-Type": openapi.PROTOBUF_V2.replace("@", ".")}
+                    )
                 return _json(openapi.document_v2(self._registry))
             case ["v3"]:
                 return _json(openapi.index(self._registry))
@@ -233,7 +236,7 @@ class _Api:
 
 def _check_addressed_here(request: web.Request) -> None:
     """Refused (403) when the Host header names another place: a page that made its own name point to loopback."""
-    host = URL.build(scheme="http", authority=request.host).host
+    host = urlsplit(f"//{request.host}").hostname
     if host not in _HERE:
         text = f"the sandbox answers only requests to {', '.join(_HERE)}, not to {host}"
         raise Refused(text, code=403, reason="Forbidden")

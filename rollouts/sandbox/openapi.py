@@ -18,6 +18,10 @@ from rollouts.sandbox.registry import Served
 _PARAMETERS = ("dryRun", "fieldManager", "fieldValidation")
 _PATCHES = ("application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml")
 _INFO = {"title": "Kubernetes", "version": "v1.32.0"}
+PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+EMPTY_V2 = b"\x0a\x032.0\x12\x15\x0a\x0aKubernetes\x12\x07v1.32.0"
+"""An OpenAPI v2 document without definitions, in protobuf. kubectl asks for one when it meets a kind that is not
+served, and takes a kind that is not in it as one it cannot check."""
 _GVK = "x-kubernetes-group-version-kind"
 
 

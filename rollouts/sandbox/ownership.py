@@ -1,4 +1,4 @@
-"""Pure. Server-side apply as the sandbox's server takes it: field ownership by the resource's own schema."""
+"""Server-side apply as the sandbox's server takes it: field ownership by the resource's own schema."""
 
 from rollouts.kube.refs import Obj
 from rollouts.sandbox import serverside

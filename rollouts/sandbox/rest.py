@@ -11,7 +11,7 @@ from rollouts.kube.errors import ApiError, Gone, Invalid
 from rollouts.kube.refs import Obj
 from rollouts.kube.wire import PatchType, Propagation, WatchEvent
 from rollouts.sandbox import bodies
-from rollouts.sandbox.refusals import bad_request, method_not_allowed, unsupported_media_type
+from rollouts.sandbox.refusals import bad_request, method_not_allowed, too_new, unsupported_media_type
 from rollouts.sandbox.requests import (
     UNSERVED,
     Form,
@@ -165,6 +165,8 @@ async def _list(call: _Call) -> web.StreamResponse:
     asked = call.query.get("resourceVersion", "")
     if call.query.get("resourceVersionMatch") == "Exact" and asked != listing.resource_version:
         raise Gone(f"The provided resource version is too old: {asked}; only {listing.resource_version} can be listed")
+    if asked.isdecimal() and int(asked) > int(listing.resource_version):
+        raise too_new(int(asked), int(listing.resource_version))
     return call.answer_list(listing)
 
 

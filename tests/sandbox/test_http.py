@@ -239,6 +239,8 @@ async def test_a_client_that_leaves_takes_its_watch_along(http: aiohttp.ClientSe
         ("POST", f"{MAPS}/a", 405, "MethodNotAllowed"),
         ("GET", f"{MAPS}?limit=many", 400, "BadRequest"),
         ("GET", f"{MAPS}?watch=1&resourceVersion=x", 400, "BadRequest"),
+        ("GET", f"{MAPS}?resourceVersion=99999", 504, "Timeout"),
+        ("GET", f"{MAPS}?resourceVersion=1&resourceVersionMatch=Exact", 410, "Expired"),
         ("DELETE", f"{MAPS}/a?propagationPolicy=Maybe", 422, "Invalid"),
         ("GET", "/api/v1/namespaces/default/pods/a/log", 501, "NotImplemented"),
     ],

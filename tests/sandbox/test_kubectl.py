@@ -239,6 +239,13 @@ async def test_refusals_read_as_those_of_a_real_server(kubectl: Kubectl) -> None
     assert 'namespaces "none" not found' in await kubectl.refused("create", "cm", "c", "-n", "none")
 
 
+async def test_a_kind_that_is_not_served_is_named(kubectl: Kubectl) -> None:
+    widget = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}}
+    said = await kubectl.refused("apply", "-f", "-", given=widget)
+    assert 'no matches for kind "Widget" in version "example.com/v1"' in said
+    assert "ensure CRDs are installed first" in said
+
+
 async def test_unknown_fields_are_refused_or_warned_of(kubectl: Kubectl) -> None:
     bad = deployment()
     bad["spec"]["replicaz"] = 3
