@@ -1,7 +1,8 @@
 """Pure. Where the arguments of a Rollout's analysis get their values: literals, pod template hashes, its own fields."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from analysis.api import Argument
@@ -60,7 +61,7 @@ def _walked(value: Any, path: str) -> str:
         value = _child(value, part.strip("'\""), path)
     if isinstance(value, dict | list) or value is None:
         raise FieldError(f"path {path} in rollout must terminate in a primitive value")
-    return "".join(_printed(value))
+    return _printed(value)
 
 
 def _child(value: Any, part: str, path: str) -> Any:
@@ -75,17 +76,13 @@ def _child(value: Any, part: str, path: str) -> Any:
     return value[part]
 
 
-def _printed(value: Any) -> Iterator[str]:
-    """As Go prints a decoded JSON value: every number is a float64 there, with its exponent from 1e21 or 1e+06 on."""
+def _printed(value: Any) -> str:
+    """As Go prints a decoded JSON value: every number is a float64 there, with an exponent from a million on."""
     if isinstance(value, bool):
-        yield "true" if value else "false"
-    elif isinstance(value, int | float):
-        text = f"{value:.17g}" if value != int(value) else str(int(value))
-        yield text if abs(value) < 1e6 or len(text.rstrip("0")) > 6 else _exponent(float(value))
-    else:
-        yield str(value)
-
-
-def _exponent(value: float) -> str:
-    mantissa, exponent = f"{value:e}".split("e")
-    return f"{mantissa.rstrip('0').rstrip('.')}e{exponent}"
+        return "true" if value else "false"
+    if not isinstance(value, int | float):
+        return str(value)
+    if value == 0 or 1e-4 <= abs(value) < 1e6:
+        return f"{value:.17g}" if isinstance(value, int) else repr(value).removesuffix(".0")
+    mantissa, exponent = f"{Decimal(repr(float(value))).normalize():e}".split("e")
+    return f"{mantissa}e{exponent[0]}{exponent[1:].zfill(2)}"

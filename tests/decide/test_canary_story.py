@@ -423,3 +423,23 @@ def test_a_scale_down_delay_of_zero_means_at_once():
     toy.image(V2)
     toy.run()
     assert sizes(toy, V1, V2) == [0, 5]
+
+
+def test_an_older_replica_set_with_pods_takes_the_canary_over_only_when_it_is_empty():
+    toy = routed(make.weight(20), make.pause())
+    toy.image(V2)
+    toy.run()
+    toy.patch_status(pauseConditions=None)
+    toy.run()
+    assert sizes(toy, V1, V2) == [5, 5], "V1 waits for its scale-down deadline"
+    toy.image(V3)
+    toy.run()
+    assert toy.weights == (20, 80)
+    toy.image(V1)
+    toy.log.clear()
+    toy.settle()
+    v1 = make.hash_of(V1)
+    assert toy.log.index("weight 0/100") < toy.log.index(f"point canary {v1}")
+    toy.run()
+    assert toy.weights == (20, 80)
+    assert toy.services["canary"].hash == v1

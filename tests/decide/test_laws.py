@@ -12,6 +12,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rollouts.decide.plan import PointService
 from tests import make
 from tests.decide.toy import Toy
 
@@ -79,6 +80,8 @@ class Watched(Toy):
 
     def _do(self, action: Any) -> None:
         before, pods = self.weights, {name: rs.available for name, rs in self.sets.items()}
+        if isinstance(action, PointService) and action.service == "canary":
+            self._check_rename(action.hash)
         super()._do(action)
         canary, stable = self._behind("canary"), self._behind("stable")
         if self.weights[0] > before[0]:
@@ -91,6 +94,13 @@ class Watched(Toy):
             assert canary.available > 0, ("traffic on pods that were taken away", self.log)
         if self.weights[1] > 0 and stable is not None and pods.get(stable.name):
             assert stable.available > 0, ("traffic on pods that were taken away", self.log)
+
+    def _check_rename(self, hash: str) -> None:
+        """The canary Service changes hands only while no traffic is meant for it, or towards a stable one."""
+        old = self._behind("canary")
+        stable = self.status.get("stableRS")
+        if self.weights[0] > 0 and old is not None and old.available and hash != stable:
+            raise AssertionError(("renamed while it carries traffic", self.weights, self.log))
 
     def _behind(self, service: str) -> Any:
         return self.behind(service) if service in self.services else None

@@ -71,7 +71,7 @@ def test_sizing_keeps_surge_and_availability_on_every_way_to_a_weight():
 
 
 def test_pods_behind_a_router_are_never_fewer_than_their_share_deserves():
-    for size, weight, least in product(range(0, 30), range(0, 101), (0, 2)):
+    for size, weight, least in product(range(30), range(101), (0, 2)):
         count = routed_canary(size, weight, 100, least)
         assert count * 100 >= size * weight
         assert (count == 0) == (size * weight == 0)
