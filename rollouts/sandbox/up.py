@@ -13,7 +13,7 @@ from pathlib import Path
 import uvloop
 
 from rollouts.api.crds import DEFINITIONS, crd
-from rollouts.kube.refs import CRD, Obj
+from rollouts.kube.refs import CRD, NAMESPACE, Obj
 from rollouts.sandbox import clock
 from rollouts.sandbox.app import HttpPods
 from rollouts.sandbox.cluster import CONTROLLERS, Cluster
@@ -21,6 +21,9 @@ from rollouts.sandbox.http import Endpoint, serving
 from rollouts.sandbox.kubeconfig import kubeconfig, remove, write
 from rollouts.sandbox.manifests import manifest
 from rollouts.sandbox.server import ApiServer
+
+CONTROLLER_NAMESPACE = "argo-rollouts"
+"""Where a controller keeps its lease; there from the start, so that one can be run on the sandbox at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ def definitions() -> list[Obj]:
 async def sandbox(options: Options) -> AsyncIterator[Endpoint]:
     """The sandbox as long as the block lasts; the kubeconfig is written once it answers, and removed in the end."""
     server = ApiServer(clock.now)
+    await server.create(NAMESPACE, "", {"metadata": {"name": CONTROLLER_NAMESPACE}})
     async with _life(server, options.workloads), serving(server, port=options.port) as endpoint:
         config = kubeconfig(endpoint.url)
         write(options.kubeconfig, config)

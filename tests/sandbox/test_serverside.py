@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollouts.kube.errors import Conflict, Refused
@@ -66,6 +66,7 @@ def test_a_set_is_owned_value_by_value_and_a_list_without_keys_as_a_whole() -> N
     }
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_a_field_set_survives_being_written_down(value: Any) -> None:
     fields = fields_of({"root": value}, Typed())
@@ -80,6 +81,7 @@ def test_a_broken_field_set_is_refused() -> None:
 # ── comparing and merging ──────────────────────────────────────────────────
 
 
+@settings(deadline=None)
 @given(VALUES, VALUES)
 def test_merging_is_idempotent_and_contains_what_was_applied(live: Any, applied: Any) -> None:
     merged = merge({"root": live}, {"root": applied}, Typed())
@@ -87,6 +89,7 @@ def test_merging_is_idempotent_and_contains_what_was_applied(live: Any, applied:
     assert fields_of({"root": applied}, Typed()) >= compare(merged, {"root": applied}, Typed()).changed
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_nothing_differs_from_itself(value: Any) -> None:
     change = compare({"root": value}, {"root": value}, Typed())

@@ -38,8 +38,10 @@ async def test_it_serves_until_it_is_told_to_stop(tmp_path: Path, number: signal
         url = yaml.safe_load(where.read_text())["clusters"][0]["cluster"]["server"]
         assert f"at {url};" in first
         assert where.stat().st_mode & 0o077 == 0
-        async with aiohttp.ClientSession() as session, session.get(f"{url}/apis/argoproj.io/v1alpha1") as answer:
-            assert answer.status == 200
+        async with aiohttp.ClientSession(url) as session:
+            for path in ("/apis/argoproj.io/v1alpha1", "/api/v1/namespaces/argo-rollouts"):
+                async with session.get(path) as answer:
+                    assert answer.status == 200
         process.send_signal(number)
         assert await process.wait() == 0
     assert not where.exists()
