@@ -234,8 +234,12 @@ class _Deletion:
     def __init__(self, body: Obj, query: Mapping[str, str]) -> None:
         asked: Obj = body.get("preconditions") or {}
         self.uid, self.version = str(asked.get("uid") or ""), str(asked.get("resourceVersion") or "")
-        grace = body.get("gracePeriodSeconds", query.get("gracePeriodSeconds"))
-        self.grace = None if grace is None else int(grace)
+        grace = body.get("gracePeriodSeconds")
+        if grace is None and "gracePeriodSeconds" in query:
+            grace = whole_number(query, "gracePeriodSeconds")
+        if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool)):
+            raise bad_request(f"gracePeriodSeconds must be a whole number, not {grace!r}")
+        self.grace: int | None = grace
         propagation = body.get("propagationPolicy") or query.get("propagationPolicy") or None
         if propagation not in (None, "Background", "Foreground", "Orphan"):
             text = f'Unsupported value: "{propagation}": supported values: "Foreground", "Background", "Orphan"'
