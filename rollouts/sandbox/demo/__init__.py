@@ -3,7 +3,9 @@
 import argparse
 import asyncio
 import signal
+import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import uvloop
 
@@ -75,7 +77,7 @@ async def _stay(env: Environment, screen: Screen) -> None:
     for line in (
         "",
         "It stays up until Ctrl-C. In another terminal:",
-        f"  export KUBECONFIG={env.kubeconfig}",
+        f"  export KUBECONFIG={env.kubeconfig} PATH={Path(sys.executable).parent}:$PATH",
         "  kubectl get rollouts,pods",
         "  kubectl argo rollouts get rollout api --watch",
         f"users come in at {env.gateway.url} (Host: api.example.com); Prometheus: {env.prometheus.url}",

@@ -94,7 +94,7 @@ class Course:
         await self._conclude(release, verdict, seconds, since)
 
     async def _conclude(self, release: Release, verdict: Verdict, seconds: float, since: _Moment) -> None:
-        reason = reason_of(await self._rollout())
+        reason = reason_of(await self._show())
         seen = self._env.users.snapshot().since(since.seen)
         others = seen.total.errors - seen.of(release.version).errors
         harmless = others == 0 and (verdict is not Verdict.PROMOTED or seen.total.errors == 0)

@@ -37,6 +37,13 @@ class Controller:
                 *self._command, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
             )
 
+    @property
+    def pid(self) -> int:
+        """Number of its process. RuntimeError while it does not run."""
+        if self._process is None:
+            raise RuntimeError("the controller does not run")
+        return self._process.pid
+
     def check(self) -> None:
         """Raises ControllerFailed when it has ended."""
         if self._process is not None and self._process.returncode is not None:

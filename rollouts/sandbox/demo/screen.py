@@ -18,7 +18,7 @@ from rollouts.sandbox.demo.releases import Release, Verdict
 
 _LINES_KEPT = 12
 _BAR = 50
-_WIDTH = 120
+_WIDTH = 140
 """Of plain output, where there is no terminal to ask."""
 
 
