@@ -1,9 +1,9 @@
 """Pure. AnalysisTemplate, ClusterAnalysisTemplate and AnalysisRun as Python values."""
 
 from enum import StrEnum
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import Field, WithJsonSchema
+from pydantic import Field, WithJsonSchema, model_validator
 
 from analysis.metricprovider import MetricProvider
 from analysis.part import IntOrStr, Part
@@ -208,6 +208,12 @@ class AnalysisRunStatus(Part):
     run_summary: RunSummary = Field(RunSummary(), description="Metrics that decide, by verdict.")
     dry_run_summary: RunSummary | None = Field(None, description="Metrics that decide nothing, by verdict.")
     completed_at: Time | None = Field(None, description="When the run ended.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _phase_may_be_missing(cls, data: Any) -> Any:
+        """A status that a person wrote or pruned may lack its phase, which then is the empty one."""
+        return {"phase": AnalysisPhase.NONE} | data if isinstance(data, dict) else data
 
 
 NO_STATUS = AnalysisRunStatus(phase=AnalysisPhase.NONE)

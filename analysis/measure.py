@@ -1,14 +1,14 @@
 """Takes the measurements that are due: all at once, each with a deadline, and no secret in what comes back."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from analysis.api import AnalysisPhase, AnalysisRun, Measurement
 from analysis.arguments import ResolvedMetrics, SecretKey, resolve_metrics, secret_keys
 from analysis.decide import Taken, Task, TaskKind
-from analysis.providers.base import DEADLINE_SLACK, Context, Provider, ProviderError, Secrets
+from analysis.providers.base import DEADLINE_SLACK, Context, Provider, ProviderError, SecretError, Secrets
 from analysis.providers.registry import provider_of
 
 METRIC_TERMINATED = "Metric Terminated"
@@ -16,19 +16,21 @@ _STOPPED = frozenset({AnalysisPhase.SUCCESSFUL, AnalysisPhase.INCONCLUSIVE})
 
 
 async def resolve(run: AnalysisRun, secrets: Secrets) -> ResolvedMetrics:
-    """The run's metrics with their arguments filled in, secrets read from the run's own namespace."""
+    """The run's metrics with their arguments filled in, secrets read from the run's own namespace.
+
+    An exception of `secrets` that is no SecretError passes through: look again later.
+    """
     found: dict[SecretKey, str] = {}
-    data: dict[str, dict[str, str]] = {}
+    data: dict[str, Mapping[str, bytes]] = {}
     for name, key in secret_keys(run.spec.args):
-        try:
-            if name not in data:
-                content = await secrets.get(run.namespace, name)
-                data[name] = {one: value.decode("utf-8", "replace") for one, value in content.items()}
-            found[name, key] = data[name][key]
-        except KeyError:
+        if name not in data:
+            try:
+                data[name] = await secrets.get(run.namespace, name)
+            except SecretError as error:
+                return _unresolved(str(error))
+        if key not in data[name]:
             return _unresolved(f"key '{key}' does not exist in secret '{name}'")
-        except Exception as error:  # what a cluster says when it refuses, whoever lends it
-            return _unresolved(str(error))
+        found[name, key] = data[name][key].decode("utf-8", "replace")
     return resolve_metrics(run.spec.metrics, run.spec.args, found)
 
 

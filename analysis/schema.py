@@ -62,6 +62,9 @@ def parse_duration(text: str) -> timedelta:
         if term is None or term[1] in ("", "."):
             if re.fullmatch(r"[0-9]*\.?[0-9]+|[0-9]+\.?", rest[at:]):
                 raise ValueError(f'time: missing unit in duration "{text}"')
+            unit = re.fullmatch(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)([^0-9.]+).*", rest[at:], re.DOTALL)
+            if unit:
+                raise ValueError(f'time: unknown unit "{unit[1]}" in duration "{text}"')
             raise ValueError(f'time: invalid duration "{text}"')
         total += float(term[1]) * _UNITS[term[2]]
         at = term.end()

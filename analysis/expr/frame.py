@@ -8,7 +8,7 @@ from analysis.expr.errors import RunError
 from analysis.expr.times import Location, Time
 from analysis.expr.values import MEMORY_BUDGET, IntList, Value, go_type
 
-MAX_ITERATIONS = 500_000
+MAX_ITERATIONS = 200_000
 
 
 class Scope:

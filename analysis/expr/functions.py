@@ -42,6 +42,7 @@ _KINDS = {
     "map[interface {}][]interface {}": "map",
 }
 _MAX_DEPTH = 100
+_MAX_COMPARED = 1_000
 _SPACE = " \t\n\v\f\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 
 
@@ -298,10 +299,18 @@ def _from_pairs(value: Value) -> dict[str, Value]:
 
 def _uniq(value: Value) -> list[Value]:
     found: list[Value] = []
+    seen: set[tuple[bool, Value]] = set()
+    others: list[Value] = []
     for item in _list("uniq", value):
-        if len(found) > 3_000:
-            raise RunError("memory budget exceeded")
-        if not any(equal(item, other) for other in found):
+        if isinstance(item, str) or (is_number(item) and item == item):
+            known = (isinstance(item, str), item) in seen
+            seen.add((isinstance(item, str), item))
+        else:
+            known = any(equal(item, other) for other in others)
+            others.append(item)
+            if len(others) > _MAX_COMPARED:
+                raise RunError("step budget exceeded")
+        if not known:
             found.append(item)
     return found
 

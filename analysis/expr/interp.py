@@ -32,7 +32,7 @@ from analysis.expr.errors import RunError
 from analysis.expr.frame import Frame
 from analysis.expr.functions import FUNCTIONS
 from analysis.expr.members import cut, fetch
-from analysis.expr.operations import OPERATORS, negate
+from analysis.expr.operations import OPERATORS, add, negate
 from analysis.expr.values import (
     Value,
     go_type,
@@ -140,7 +140,7 @@ class _Builder:
         if isinstance(node.right, Literal) and is_number(node.right.value) and node.operator in _QUICK:
             return _compared(_QUICK[node.operator], left, node.right.value, OPERATORS[node.operator])
         apply = OPERATORS[node.operator]
-        return lambda frame: apply(left(frame), right(frame))
+        return _sum(left, right) if node.operator == "+" else lambda frame: apply(left(frame), right(frame))
 
     def member(self, node: Member) -> Step:
         base, key = self.build(node.node), self.build(node.property)
@@ -278,6 +278,14 @@ def _compared(
     def run(frame: Frame) -> Value:
         found = left(frame)
         return quick(found, right) if type(found) is float else apply(found, right)
+
+    return run
+
+
+def _sum(left: Step, right: Step) -> Step:
+    def run(frame: Frame) -> Value:
+        total = add(left(frame), right(frame))
+        return frame.sized(total) if type(total) is str else total
 
     return run
 

@@ -18,11 +18,18 @@ class ProviderError(Exception):
     """A provider has no number; the text is the measurement's message."""
 
 
+class SecretError(Exception):
+    """The cluster has no such Secret, or refuses it: the text becomes the message of the run, which ends in Error.
+
+    Any other exception of `Secrets.get` passes through, so that a cluster out of reach does not end a run.
+    """
+
+
 class Secrets(Protocol):
     """The Secrets that a run may read."""
 
     async def get(self, namespace: str, name: str) -> Mapping[str, bytes]:
-        """The decoded data of a Secret. Any exception's text becomes the message of the run."""
+        """The decoded data of a Secret; SecretError when there is none to be had."""
         ...
 
 

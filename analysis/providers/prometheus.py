@@ -28,6 +28,7 @@ ADDRESS_VARIABLE = "ARGO_ROLLOUTS_PROMETHEUS_ADDRESS"
 DEFAULT_TIMEOUT = timedelta(seconds=30)
 RESOLVED_QUERY = "ResolvedPrometheusQuery"
 _GET_INSTEAD = frozenset((405, 501))
+_HISTOGRAM = (0, "0")  # an element that holds a native histogram has no value, and counts as 0
 
 
 class Prometheus(OneShot):
@@ -147,7 +148,7 @@ def parse(answer: Answer) -> Reading:
     try:
         document = from_json(answer.text)
     except (ValueError, RecursionError) as error:
-        raise PrometheusApiClientException(f"bad_response: {error}") from error
+        raise PrometheusApiClientException(f"bad_response: the answer is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise PrometheusApiClientException("bad_response: the answer is not a JSON object")
     failed = answer.status in (400, 422)
@@ -178,7 +179,7 @@ def _numbers(kind: Any, result: Any) -> Value:
             case "scalar":
                 return _sample(result)
             case "vector":
-                return FloatList(_sample(item["value"]) if "value" in item else 0.0 for item in result)
+                return FloatList(_sample(item.get("value", _HISTOGRAM)) for item in result)
             case "matrix":
                 return FloatList(_sample(point) for item in result for point in item.get("values", ()))
     except (TypeError, KeyError, IndexError, AttributeError) as error:
