@@ -1,4 +1,4 @@
-"""Pure. What a world means for one Rollout with the canary strategy: which ReplicaSet is which, which step is current.
+"""Pure. What a world means for one Rollout: which ReplicaSet is which, and which step is current.
 
 Everything here follows from the world; nothing is decided yet. The one subtle thing is `status`: when the template or
 the steps have changed since the stored status was written, decisions rest on that status *reset*, as if the update
@@ -18,7 +18,10 @@ from rollouts.decide.world import Hash, ReplicaSet, World
 
 
 class Context:
-    """A world read as a canary rollout at one moment (`now`, whole seconds, aware)."""
+    """A world read as a rollout at one moment (`now`, whole seconds, aware).
+
+    `blue_green` is None for a canary; for blue-green, `canary` is a strategy without steps.
+    """
 
     def __init__(self, world: World, now: datetime) -> None:
         self.world = world
@@ -26,9 +29,8 @@ class Context:
         self.rollout = world.rollout
         self.spec = world.rollout.spec
         self.name = world.rollout.metadata.name
-        strategy = world.rollout.spec.strategy.canary
-        assert strategy is not None  # `decide` sends only canaries here
-        self.canary: CanaryStrategy = strategy
+        self.canary = world.rollout.spec.strategy.canary or CanaryStrategy()
+        self.blue_green = world.rollout.spec.strategy.blue_green
         self.stored = world.rollout.status
 
     # ── sizes ──
@@ -97,6 +99,8 @@ class Context:
     def changed(self) -> bool:
         """The template or the steps differ from those that the stored status is about."""
         stored = self.stored
+        if self.blue_green is not None:
+            return stored.current_pod_hash != self.hash
         if not stored.current_step_hash or stored.current_step_hash != self.world.step_hash:
             return True
         return bool(stored.current_pod_hash) and stored.current_pod_hash != self.hash
