@@ -28,7 +28,7 @@ from analysis.expr.ast import (
     Sequence as SequenceNode,
 )
 from analysis.expr.errors import CompileError
-from analysis.expr.operations import binary_type, unary_type
+from analysis.expr.rules import binary_type, unary_type
 from analysis.expr.signatures import BUILTINS, CHECKS, OVERLOADS, SignatureError
 from analysis.expr.times import METHODS
 from analysis.expr.types import ANY, BOOL, INT, LIST, MAP, NIL, UNKNOWN, Function, Sort, Type, assignable

@@ -1,34 +1,29 @@
 """Pure. What the language's own functions compute, but for those that take a predicate."""
 
 import base64
-import binascii
 import math
 from collections.abc import Callable, Iterator
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from analysis.expr import layouts
+from analysis.expr import layouts, texts
 from analysis.expr.errors import RunError
-from analysis.expr.jsontext import from_json, to_json
+from analysis.expr.jsontext import to_json
 from analysis.expr.members import fetch, lookup
 from analysis.expr.numbers import parse_float, parse_int
 from analysis.expr.operations import equal, less, more
 from analysis.expr.sorting import insertion_sorted
 from analysis.expr.times import Location, Time
 from analysis.expr.values import (
-    MEMORY_BUDGET,
     AnyMap,
     Duration,
-    FloatList,
     NilList,
     PairList,
-    StringList,
     Struct,
     Value,
     format_value,
     go_type,
     is_integer,
     is_number,
-    to_int,
     to_text,
     truncate,
     wrap,
@@ -43,7 +38,6 @@ _KINDS = {
 }
 _MAX_DEPTH = 100
 _MAX_COMPARED = 1_000
-_SPACE = " \t\n\v\f\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 
 
 def _invalid(name: str, value: Value) -> RunError:
@@ -111,72 +105,6 @@ def floating(value: Value) -> float:
         except ValueError:
             raise RunError(f"invalid operation: float({value})") from None
     raise RunError(f"invalid operation: float({go_type(value)})")
-
-
-# ── texts ──────────────────────────────────────────────────────────────────
-
-
-def _trim(text: Value, characters: Value = _SPACE) -> str:
-    return to_text(text).strip(to_text(characters)) if characters else to_text(text)
-
-
-def _split(after: bool) -> Callable[..., Value]:
-    def split(text: Value, separator: Value, limit: Value = -1) -> StringList:
-        source, cut, most = to_text(text), to_text(separator), to_int(limit)
-        if most == 0:
-            return StringList()
-        if not cut:
-            parts = list(source) if most < 0 or most >= len(source) else [*source[: most - 1], source[most - 1 :]]
-            return StringList(parts)
-        parts = source.split(cut, most - 1 if most > 0 else -1)
-        if after:
-            parts = [part + cut for part in parts[:-1]] + parts[-1:]
-        return StringList(parts)
-
-    return split
-
-
-def _replace(text: Value, old: Value, new: Value, limit: Value = -1) -> str:
-    source, before, after, most = to_text(text), to_text(old), to_text(new), to_int(limit)
-    found = source.count(before) if most < 0 else min(most, source.count(before))
-    if len(source) + found * len(after) > MEMORY_BUDGET:
-        raise RunError("memory budget exceeded")
-    return source.replace(before, after, most)
-
-
-def _repeat(text: Value, count: Value) -> str:
-    source, times = to_text(text), to_int(count)
-    if times < 0:
-        raise RunError(f"invalid argument for repeat (expected positive integer, got {times})")
-    if times > MEMORY_BUDGET or len(source) * times > MEMORY_BUDGET:
-        raise RunError("memory budget exceeded")
-    return source * times
-
-
-def _join(parts: Value, glue: Value = "") -> str:
-    if not isinstance(parts, list) or isinstance(parts, FloatList):
-        raise _invalid("join", parts)
-    return to_text(glue).join(map(to_text, parts))
-
-
-def _index(find: Callable[[bytes, bytes], int]) -> Callable[[Value, Value], int]:
-    return lambda text, part: find(to_text(text).encode(), to_text(part).encode())
-
-
-def _from_base64(text: Value) -> str:
-    try:
-        return base64.b64decode(to_text(text).replace("\n", "").replace("\r", ""), validate=True).decode(
-            "utf-8", "replace"
-        )
-    except (binascii.Error, ValueError):
-        raise RunError("illegal base64 data at input byte 0") from None
-
-
-def _parsed(text: Value) -> Value:
-    try:
-        return from_json(to_text(text))
-    except (ValueError, RecursionError) as error:
-        raise RunError(f"fromJSON: {error}") from None
 
 
 # ── numbers ────────────────────────────────────────────────────────────────
@@ -382,18 +310,18 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "int": integer,
     "float": floating,
     "string": format_value,
-    "trim": _trim,
+    "trim": texts.trim,
     "trimPrefix": lambda text, prefix=" ": to_text(text).removeprefix(to_text(prefix)),
     "trimSuffix": lambda text, suffix=" ": to_text(text).removesuffix(to_text(suffix)),
     "upper": lambda text: to_text(text).upper(),
     "lower": lambda text: to_text(text).lower(),
-    "split": _split(after=False),
-    "splitAfter": _split(after=True),
-    "replace": _replace,
-    "repeat": _repeat,
-    "join": _join,
-    "indexOf": _index(bytes.find),
-    "lastIndexOf": _index(bytes.rfind),
+    "split": texts.split(after=False),
+    "splitAfter": texts.split(after=True),
+    "replace": texts.replace,
+    "repeat": texts.repeat,
+    "join": texts.join,
+    "indexOf": texts.index(bytes.find),
+    "lastIndexOf": texts.index(bytes.rfind),
     "hasPrefix": lambda text, prefix: to_text(text).startswith(to_text(prefix)),
     "hasSuffix": lambda text, suffix: to_text(text).endswith(to_text(suffix)),
     "max": _extreme("max", less),
@@ -401,9 +329,9 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "mean": _mean,
     "median": _median,
     "toJSON": lambda value: to_json(value, indent="  "),
-    "fromJSON": _parsed,
+    "fromJSON": texts.parsed,
     "toBase64": lambda text: base64.b64encode(to_text(text).encode()).decode(),
-    "fromBase64": _from_base64,
+    "fromBase64": texts.from_base64,
     "duration": _duration,
     "date": _date,
     "timezone": _timezone,
