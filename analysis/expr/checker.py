@@ -1,10 +1,10 @@
 """Pure. Static checking: refuses what can never work, before anything runs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from analysis.expr import types
+from analysis.expr import ast, types
 from analysis.expr.ast import (
     Array,
     Binary,
@@ -23,9 +23,6 @@ from analysis.expr.ast import (
     Slice,
     StringSet,
     Unary,
-)
-from analysis.expr.ast import (
-    Sequence as SequenceNode,
 )
 from analysis.expr.errors import CompileError
 from analysis.expr.rules import binary_type, unary_type
@@ -86,7 +83,7 @@ class _Checker:
                 return self.slice(node)
             case Let():
                 return self.let(node)
-            case SequenceNode():
+            case ast.Sequence():
                 return [self.visit(part) for part in node.nodes][-1]
             case Array():
                 return self.array(node)
@@ -203,18 +200,33 @@ class _Checker:
             raise CompileError(f"{name} is nil; cannot call nil as function", node.at)
         if callee.function is None:
             raise CompileError(f"{callee} is not callable", node.at)
-        return self.arguments(name, callee.function, node)
+        return self.arguments(name, (callee.function,), node)
 
-    def arguments(self, name: str, function: Function, node: Call | BuiltinCall) -> Type:
-        """The function's result; CompileError when the arguments do not fit its parameters."""
+    def arguments(self, name: str, overloads: Sequence[Function], node: Call | BuiltinCall) -> Type:
+        """The result of the first overload that the arguments fit. CompileError, that of the last one, when none does.
+
+        The arguments are visited once, however many overloads there are: nested calls would double the work each.
+        """
+        found = [self.visit(argument) for argument in node.arguments]
+        failure = CompileError(f"no matching overload for {name}", node.at)
+        for overload in overloads:
+            try:
+                self.fitting(name, overload, node, found)
+            except CompileError as error:
+                failure = error
+            else:
+                return overload.result
+        raise failure
+
+    def fitting(self, name: str, function: Function, node: Call | BuiltinCall, types_: Sequence[Type]) -> None:
+        """CompileError when arguments of these types do not fit the function's parameters."""
         given, wanted = len(node.arguments), len(function.parameters)
         if given < wanted - function.variadic:
             raise CompileError(f"not enough arguments to call {name}", node.at)
         if given > wanted and not function.variadic:
             raise CompileError(f"too many arguments to call {name}", node.at)
-        for index, argument in enumerate(node.arguments):
+        for index, (argument, found) in enumerate(zip(node.arguments, types_, strict=True)):
             parameter = function.parameters[min(index, wanted - 1)]
-            found = self.visit(argument)
             if parameter.sort is Sort.FLOAT and found.sort is Sort.INTEGER:
                 node.arguments[index] = _as_float(argument)
             elif found.sort is Sort.NIL:
@@ -224,7 +236,6 @@ class _Checker:
             elif not (_integers(found, parameter) or assignable(found, parameter) or found.unknown):
                 text = f"cannot use {found} as argument (type {parameter}) to call {name} "
                 raise CompileError(text, argument.at)
-        return function.result
 
     def builtin(self, node: BuiltinCall) -> Type:
         if node.arguments and len(node.arguments) > 1 and isinstance(node.arguments[1], Predicate):
@@ -242,13 +253,7 @@ class _Checker:
                 return CHECKS[node.name](node.name, [ANY if type_.unknown else type_ for type_ in found])
             except SignatureError as error:
                 raise CompileError(str(error), node.at) from None
-        failure: CompileError | None = None
-        for overload in OVERLOADS[node.name]:
-            try:
-                return self.arguments(node.name, overload, node)
-            except CompileError as error:
-                failure = error
-        raise failure or CompileError(f"no matching overload for {node.name}", node.at)
+        return self.arguments(node.name, OVERLOADS[node.name], node)
 
     def collection(self, node: BuiltinCall) -> Type:
         found = self.visit(node.arguments[0])

@@ -30,12 +30,7 @@ from analysis.expr.values import (
 )
 from analysis.schema import parse_duration
 
-_KINDS = {
-    "<nil>": "nil",
-    "float64": "float",
-    "map[string]interface {}": "map",
-    "map[interface {}][]interface {}": "map",
-}
+_KINDS = {"<nil>": "nil", "float64": "float"}
 _MAX_DEPTH = 100
 _MAX_COMPARED = 1_000
 
@@ -56,7 +51,9 @@ def type_name(value: Value) -> str:
     go = go_type(value)
     if isinstance(value, Struct):
         return "struct"
-    return _KINDS.get(go, "array" if go.startswith("[]") else go.lstrip("*"))
+    if go.startswith(("[]", "map[")):
+        return "array" if go.startswith("[]") else "map"
+    return _KINDS.get(go, go.lstrip("*"))
 
 
 def absolute(value: Value) -> Value:
@@ -214,14 +211,14 @@ def _take(value: Value, count: Value) -> Value:
     return type(items)(items[:count])
 
 
-def _from_pairs(value: Value) -> dict[str, Value]:
-    made: dict[str, Value] = {}
+def _from_pairs(value: Value) -> AnyMap:
+    made = AnyMap()
     for pair in _list("transform", value):
         if not isinstance(pair, list):
             raise RunError(f"invalid pair {format_value(pair)}")
         if len(pair) != 2:
             raise RunError(f"invalid pair length {format_value(pair)}")
-        made[to_text(pair[0])] = pair[1]
+        made.set(pair[0], pair[1])
     return made
 
 

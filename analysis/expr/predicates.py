@@ -7,7 +7,7 @@ from analysis.expr.errors import RunError
 from analysis.expr.frame import Frame, Scope
 from analysis.expr.operations import add
 from analysis.expr.sorting import insertion_sorted
-from analysis.expr.values import AnyMap, Value, to_bool
+from analysis.expr.values import Groups, Value, go_type, to_bool
 
 Step = Callable[[Frame], Value]
 
@@ -105,11 +105,18 @@ def _find(index: bool, backwards: bool) -> Callable[[Step, Step], Step]:
 
 
 def _group_by(collection: Step, key: Step) -> Step:
-    def run(frame: Frame) -> AnyMap:
-        groups = AnyMap()
+    def run(frame: Frame) -> Groups:
+        groups = Groups()
         with _loop(frame, collection(frame)) as scope:
             for _ in _turns(frame, scope):
-                groups.append(key(frame), scope.item())
+                found = key(frame)
+                if isinstance(found, (list, dict, bytes)):
+                    text = f"cannot use {go_type(found)} as a key for groupBy: type is not comparable"
+                    raise RunError(text)
+                group = groups.get(found)
+                if not group:
+                    groups.set(found, group := [])
+                group.append(scope.item())
             frame.grow(scope.size)
         return groups
 

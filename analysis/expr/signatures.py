@@ -1,6 +1,7 @@
 """Pure. What the language's own functions take and give, as far as it is checked before an expression runs."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from analysis.expr.types import (
     ANY,
@@ -11,7 +12,7 @@ from analysis.expr.types import (
     INTS,
     LIST,
     LOCATION,
-    MAP,
+    PAIRS,
     STRING,
     STRINGS,
     TIME,
@@ -87,7 +88,7 @@ def _take(name: str, args: Sequence[Type]) -> Type:
         raise SignatureError(f"cannot {name} from {named(args[0])}")
     if args[1].sort not in (Sort.ANY, Sort.INTEGER):
         raise SignatureError(f"cannot {name} {named(args[1])} elements")
-    return args[0]
+    return replace(args[0], element=_go_element(args[0]))
 
 
 def _concat(name: str, args: Sequence[Type]) -> Type:
@@ -128,7 +129,7 @@ CHECKS: dict[str, Check] = {
     "keys": _one(LIST, Sort.ANY, Sort.MAP, text=_from),
     "values": _one(LIST, Sort.ANY, Sort.MAP, text=_from),
     "toPairs": _one(LIST, Sort.ANY, Sort.MAP, text="cannot transform {type} to pairs"),
-    "fromPairs": _one(MAP, *_LISTS, text="cannot transform {type} from pairs"),
+    "fromPairs": _one(PAIRS, *_LISTS, text="cannot transform {type} from pairs"),
     "reverse": _one(LIST, *_LISTS, text="cannot reverse {type}"),
     "uniq": _one(LIST, *_LISTS, text="cannot uniq {type}"),
     "flatten": _one(LIST, *_LISTS, text="cannot flatten {type}"),

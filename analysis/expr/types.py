@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from analysis.expr.values import AnyMap, Duration, FloatList, IntList, StringList, Struct, Value
+from analysis.expr.values import AnyMap, Duration, FloatList, Groups, IntList, StringList, Struct, Value
 
 
 class Sort(Enum):
@@ -84,6 +84,7 @@ INTS = Type(Sort.LIST, "[]int", INT)
 STRINGS = Type(Sort.LIST, "[]string", STRING)
 MAP = Type(Sort.MAP, "map[string]interface {}", ANY, STRING)
 GROUPS = Type(Sort.MAP, "map[interface {}][]interface {}", LIST, ANY)
+PAIRS = Type(Sort.MAP, "map[interface {}]interface {}", ANY, ANY)
 TIME = Type(Sort.TIME, "time.Time")
 DURATION = Type(Sort.DURATION, "time.Duration")
 LOCATION = Type(Sort.LOCATION, "*time.Location")
@@ -102,7 +103,8 @@ _BY_CLASS: dict[type, Type] = {
     IntList: INTS,
     StringList: STRINGS,
     dict: MAP,
-    AnyMap: GROUPS,
+    AnyMap: PAIRS,
+    Groups: GROUPS,
     Duration: DURATION,
 }
 _BY_NAME = {type_.go: type_ for type_ in (TIME, LOCATION, MONTH, WEEKDAY)}

@@ -52,26 +52,22 @@ class NilList(list[Any]):
 
 
 class AnyMap:
-    """map[any][]any: what groupBy gives. Keys of different types never meet, as 1, 1.0 and true would in a dict."""
+    """map[any]any: what fromPairs gives. Keys of different types never meet, as 1, 1.0 and true would in a dict."""
 
     __slots__ = ("_items",)
-    go: ClassVar[str] = "map[interface {}][]interface {}"
+    go: ClassVar[str] = "map[interface {}]interface {}"
 
     def __init__(self) -> None:
-        self._items: dict[tuple[str, object], tuple[Value, list[Value]]] = {}
+        self._items: dict[tuple[str, object], tuple[Value, Value]] = {}
 
-    def append(self, key: Value, item: Value) -> None:
-        """Add `item` to the group of `key`."""
-        if isinstance(key, (list, dict, AnyMap, bytes)):
-            raise RunError(f"cannot use {go_type(key)} as a key for groupBy: type is not comparable")
-        self._items.setdefault(self._tag(key), (key, []))[1].append(item)
+    def set(self, key: Value, item: Value) -> None:
+        """Let `item` stand under `key`."""
+        self._items[self._tag(key)] = (key, item)
 
-    def get(self, key: Value) -> list[Value]:
-        """The group of `key`; a nil list when there is none."""
-        if isinstance(key, (list, dict, AnyMap, bytes)):
-            raise RunError(f"runtime error: hash of unhashable type {go_type(key)}")
+    def get(self, key: Value) -> Value:
+        """What stands under `key`; nil when nothing does."""
         found = self._items.get(self._tag(key))
-        return NilList() if found is None else found[1]
+        return None if found is None else found[1]
 
     def __contains__(self, key: Value) -> bool:
         return self._tag(key) in self._items
@@ -79,15 +75,29 @@ class AnyMap:
     def __len__(self) -> int:
         return len(self._items)
 
-    def items(self) -> Iterator[tuple[Value, list[Value]]]:
-        """Keys with their groups."""
+    def items(self) -> Iterator[tuple[Value, Value]]:
+        """Keys with what stands under them."""
         return iter(self._items.values())
 
     @staticmethod
     def _tag(key: Value) -> tuple[str, object]:
+        if isinstance(key, (list, dict, AnyMap, bytes, Struct)):
+            raise RunError(f"runtime error: hash of unhashable type {go_type(key)}")
         if isinstance(key, float) and math.isnan(key):
             return "float64", object()
         return go_type(key), key
+
+
+class Groups(AnyMap):
+    """map[any][]any: what groupBy gives. Under a key that is missing stands a nil list."""
+
+    __slots__ = ()
+    go: ClassVar[str] = "map[interface {}][]interface {}"
+
+    def get(self, key: Value) -> Value:
+        """The group of `key`; a nil list when there is none."""
+        found = super().get(key)
+        return NilList() if found is None else found
 
 
 class Struct:

@@ -80,6 +80,8 @@ def test_mutated_conditions_have_a_value_or_are_refused() -> None:
         "if true {" * 2_000,
         "1 ? " * 3_000 + "1",
         "let a = 1; " * 3_000,
+        "trim(" * 55 + "1" + ")" * 55,
+        "sort(" * 55 + "1" + ")" * 55,
         "'" + "a" * 200_000 + "'",
     ],
     ids=lambda source: source[:12],

@@ -96,7 +96,7 @@ DOC: dict[str, Any] = {
         ("bitand(6, 3) + bitor(1, 2) + bitxor(5, 1) + bitshl(1, 3) + bitnot(0)", 16),
         ("bitushr(-1, 63)", 1),
         ("take([1,2,3], 2) == [1,2]", True),
-        ("fromPairs([['a', 1]]) == {a: 1}", True),
+        ("fromPairs([['a', 1], [2, 3]])[2]", 3),
         ("{a: 1} == {a: 1.0}", False),
         ("get([1], 5)", None),
         ("last([]) == nil", True),
