@@ -9,7 +9,7 @@ from rollouts.decide.facts import Aborting, Pausing, Said
 from rollouts.decide.pauses import completed as pause_completed
 from rollouts.decide.pauses import without_step_pause
 from rollouts.decide.plan import Event
-from rollouts.decide.steps import at_wanted_counts, describe, weight_at
+from rollouts.decide.steps import at_wanted_counts, describe, enough_available, weight_at
 
 Updates = dict[str, Any]
 
@@ -47,10 +47,12 @@ def promotion(ctx: Context) -> str:
         return "Initial deploy"
     if ctx.is_stable and not ctx.status.promote_full:
         return "Rollback to stable ReplicaSets"
-    if ctx.aborted or ctx.new.available < ctx.replicas:
+    if ctx.aborted or not enough_available(ctx, ctx.new, ctx.replicas):
         return ""
     if ctx.status.promote_full:
         return "Full promotion requested"
+    if ctx.rolls_back_fast:
+        return "Rollback within window"
     if ctx.step is None:
         return f"Completed all {len(ctx.steps)} canary steps"
     return ""
@@ -71,9 +73,21 @@ def _promoted(ctx: Context, status: RolloutStatus, reason: str, events: list[Eve
         "pause_conditions": (),
         "controller_pause": False,
         "canary": status.canary.model_copy(
-            update={"current_step_analysis_run_status": None, "current_background_analysis_run_status": None}
+            update={
+                "current_step_analysis_run_status": None,
+                "current_background_analysis_run_status": None,
+                "stable_ping_pong": _turn(ctx),
+            }
         ),
     }
+
+
+def _turn(ctx: Context) -> str:
+    """Which of ping and pong is stable after this promotion."""
+    turn = ctx.stored.canary.stable_ping_pong
+    if ctx.canary.ping_pong is None or ctx.stored.stable_rs == ctx.hash:
+        return turn
+    return "pong" if turn == "ping" else "ping"
 
 
 def _stepped(ctx: Context, status: RolloutStatus, said: tuple[Said, ...], events: list[Event]) -> Updates:
@@ -114,6 +128,8 @@ def step_completed(ctx: Context, status: RolloutStatus) -> bool:
         return pause_completed(ctx)
     if ctx.pause_open(wording.INCONCLUSIVE_ANALYSIS):
         return False
+    if step.set_canary_scale is not None:
+        return at_wanted_counts(ctx)
     if step.set_weight is not None:
         return at_wanted_counts(ctx) and _weight_is_set(ctx, status)
     run = status.canary.current_step_analysis_run_status

@@ -49,6 +49,11 @@ class Context:
         return defaults.max_weight(self.rollout)
 
     @property
+    def dynamic(self) -> bool:
+        """The stable ReplicaSet shrinks as its share of the traffic does."""
+        return self.routed and self.canary.dynamic_stable_scale
+
+    @property
     def routed(self) -> bool:
         """Shares are kept by a traffic router rather than by the ratio of pods."""
         return self.canary.traffic_routing is not None
@@ -143,10 +148,10 @@ class Context:
 
     @property
     def first_index(self) -> int | None:
-        """Where an update begins: at the end when it only returns to the stable template, else at step 0."""
+        """Where an update begins: at the end when it only returns to a template judged before, else at step 0."""
         if not self.steps:
             return None
-        return len(self.steps) if self.is_stable else 0
+        return len(self.steps) if self.is_stable or self.rolls_back_fast else 0
 
     @property
     def steps(self) -> tuple[CanaryStep, ...]:
@@ -175,6 +180,15 @@ class Context:
     def aborted(self) -> bool:
         return bool(self.status.abort) and not self.is_stable
 
+    @cached_property
+    def rolls_back_fast(self) -> bool:
+        """The template is that of an older ReplicaSet within spec.rollbackWindow: it was judged before, no steps."""
+        window, new, stable = self.spec.rollback_window, self.new, self.stable
+        if window is None or new is None or stable is None or new is stable or new.created >= stable.created:
+            return False
+        between = (rs for rs in self.others if new.created < rs.created < stable.created and not rs.of_experiment)
+        return sum(1 for _ in between) < window.revisions
+
     @property
     def returns_to_stable(self) -> bool:
         """Traffic has only one place to go, and that place is full: no readiness of a canary has to be awaited."""
@@ -187,6 +201,24 @@ class Context:
 
     def pause_open(self, reason: str) -> bool:
         return any(pause.reason == reason for pause in self.status.pause_conditions)
+
+    @property
+    def services(self) -> tuple[str, str]:
+        """Names of the canary and the stable Service now. Two Services that take turns change their parts."""
+        turns = self.canary.ping_pong
+        if turns is None or (self.canary.canary_service and self.canary.stable_service):
+            return self.canary.canary_service, self.canary.stable_service
+        if self.stored.canary.stable_ping_pong == "ping":
+            return turns.pong_service, turns.ping_service
+        return turns.ping_service, turns.pong_service
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether `services` are a ping and a pong Service."""
+        return self.canary.ping_pong is not None and self.services != (
+            self.canary.canary_service,
+            self.canary.stable_service,
+        )
 
     @property
     def weights(self) -> TrafficWeights | None:

@@ -3,6 +3,7 @@
 from rollouts.api.status import RolloutStatus
 from rollouts.decide import wording
 from rollouts.decide.context import Context
+from rollouts.decide.withdraw import withdraws
 
 
 def phase(ctx: Context, status: RolloutStatus) -> tuple[str, str]:
@@ -27,6 +28,8 @@ def _unfinished(ctx: Context, status: RolloutStatus) -> str:
         return "updated replicas are still becoming available"
     if not ctx.routed and status.replicas > status.updated_replicas:
         return "old replicas are pending termination"
+    if withdraws(ctx):
+        return "waiting for the stable pods that take the traffic back"
     if not status.stable_rs or status.stable_rs != status.current_pod_hash:
         return "waiting for all steps to complete"
     return ""

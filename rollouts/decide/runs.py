@@ -44,7 +44,7 @@ def follow(ctx: Context) -> Iterator[Told]:
 
 
 def _uses(ctx: Context) -> dict[Slot, _Use | None]:
-    if ctx.initial or ctx.returns_to_stable or ctx.status.promote_full or ctx.changed:
+    if ctx.initial or ctx.returns_to_stable or ctx.rolls_back_fast or ctx.status.promote_full or ctx.changed:
         return {"Background": None, "Step": None}
     background, step = ctx.canary.analysis, ctx.step
     started = background is not None and background.templates and ctx.index >= (background.starting_step or 0)

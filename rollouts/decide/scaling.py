@@ -49,6 +49,8 @@ def abort_delay(ctx: Context) -> int:
     """Seconds for which an aborted canary behind a router is kept; 0 when it is sized like any other."""
     if not (ctx.aborted and ctx.routed and ctx.stable is not None):
         return 0
+    if ctx.dynamic and ctx.canary.abort_scale_down_delay_seconds is None:
+        return 0
     return defaults.abort_scale_down_delay_seconds(ctx.rollout) or 0
 
 
@@ -122,7 +124,7 @@ def _shrink(rs: ReplicaSet, size: int) -> Iterator[UpdateReplicaSet]:
 
 def _may_stay(ctx: Context, rs: ReplicaSet, kept: int) -> bool:
     """Whether the scale-down delay holds for it: not for the canary of an update that another one replaced."""
-    if not (ctx.is_stable or scale_down_deadline(rs) is not None):
+    if ctx.dynamic or not (ctx.is_stable or scale_down_deadline(rs) is not None):
         return False
     limit = defaults.scale_down_delay_revision_limit(ctx.rollout)
     return defaults.scale_down_delay_seconds(ctx.rollout) > 0 and kept < limit

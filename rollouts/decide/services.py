@@ -4,20 +4,37 @@ from collections.abc import Iterator
 
 from rollouts.decide.context import Context
 from rollouts.decide.plan import PointService, Wait
-from rollouts.decide.weights import must_be_renamed
+from rollouts.decide.weights import must_be_renamed, target
+from rollouts.decide.withdraw import withdraws
 from rollouts.decide.world import ReplicaSet, Service
 
 
 def point(ctx: Context) -> Iterator[PointService | Wait]:
     """The stable Service first, then the canary Service."""
+    if ctx.takes_turns:
+        yield from _take_turns(ctx)
+        return
     if ctx.stable is not None:
         yield from _switch(ctx, ctx.canary.stable_service, ctx.stable, check=True)
     yield from _point_canary(ctx)
 
 
+def _take_turns(ctx: Context) -> Iterator[PointService | Wait]:
+    """Ping and pong: whichever is not stable follows the new pods; the stable one is never rewritten."""
+    canary_service, _ = ctx.services
+    if ctx.new is None or ctx.is_stable:
+        return
+    if must_be_renamed(ctx):
+        yield Wait(f"service {canary_service} keeps its pods until its recorded share of traffic is 0")
+    else:
+        yield from _switch(ctx, canary_service, ctx.new, check=False)
+
+
 def _point_canary(ctx: Context) -> Iterator[PointService | Wait]:
     service = ctx.canary.canary_service
-    if ctx.aborted and ctx.stable is not None:
+    if withdraws(ctx) and target(ctx) > 0:
+        yield Wait(f"service {service} keeps its pods until stable can carry all traffic")
+    elif ctx.aborted and ctx.stable is not None:
         # Directly, not by way of the canary: pointing there first would make the selector flap for the whole delay.
         yield from _switch(ctx, service, ctx.stable, check=not ctx.routed)
     elif ctx.new is None or not service:

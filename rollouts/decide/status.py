@@ -67,8 +67,11 @@ def _told(ctx: Context, said: Iterable[Said]) -> list[Event]:
                 events.append(Event("ScalingReplicaSet", wording.scaled(name, rs.revision, rs.replicas, count)))
             case UpdateRollout(annotations=annotations) if annotations:
                 events.append(Event("RolloutUpdated", f"Rollout updated to revision {ctx.revision}"))
-    if ctx.changed and ctx.steps and ctx.is_stable and ctx.stored.current_pod_hash:
-        events.append(Event("SkipSteps", "Rollback to stable ReplicaSets"))
+    if ctx.changed and ctx.steps and ctx.stored.current_pod_hash:
+        if ctx.is_stable:
+            events.append(Event("SkipSteps", "Rollback to stable ReplicaSets"))
+        elif ctx.rolls_back_fast:
+            events.append(Event("SkipSteps", "Rollback to active ReplicaSets within RollbackWindow"))
     return events
 
 

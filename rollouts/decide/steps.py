@@ -1,8 +1,11 @@
 """Pure. Where the update stands among its steps, what the current step asks, and whether it is fulfilled."""
 
-from rollouts.api.canary import CanaryStep
+from rollouts.api import defaults
+from rollouts.api.canary import CanaryStep, SetCanaryScale
 from rollouts.decide.context import Context
 from rollouts.decide.replicas import basic_canary, ceil_share, routed_canary
+from rollouts.decide.withdraw import next_weight, withdraws
+from rollouts.decide.world import ReplicaSet
 
 
 def weight_at(steps: tuple[CanaryStep, ...], index: int) -> int:
@@ -16,30 +19,72 @@ def asked_weight(ctx: Context) -> int:
     if ctx.status.promote_full or ctx.initial or ctx.is_stable:
         return ctx.max_weight
     if ctx.aborted:
-        return 0
+        return next_weight(ctx) if withdraws(ctx) else 0
     if ctx.step is None:
         return ctx.max_weight
     return weight_at(ctx.steps, ctx.index)
 
 
+def asked_scale(ctx: Context) -> SetCanaryScale | None:
+    """The setCanaryScale that holds now: the nearest one at or before the current step, unless it was taken back."""
+    if not ctx.routed or ctx.status.promote_full or ctx.initial or ctx.is_stable or ctx.step is None:
+        return None
+    if ctx.aborted and defaults.abort_scale_down_delay_seconds(ctx.rollout) != 0:
+        return None
+    last = ctx.stored.current_step_index or 0 if ctx.aborted else ctx.index
+    scales = (s.set_canary_scale for s in reversed(ctx.steps[: last + 1]) if s.set_canary_scale is not None)
+    scale = next(scales, None)
+    return None if scale is None or scale.match_traffic_weight else scale
+
+
 def wanted_counts(ctx: Context) -> tuple[int, int]:
     """(new, stable) pods to ask for now."""
-    weight = asked_weight(ctx)
     if ctx.stable_size is None:
         return ctx.replicas, 0
     if ctx.routed:
-        return routed_new_count(ctx, weight), ctx.replicas
+        return routed_counts(ctx)
     others = sum(rs.replicas for rs in ctx.others)
-    return basic_canary(ctx.limits, weight, ctx.new_size, ctx.stable_size, others)
+    return basic_canary(ctx.limits, asked_weight(ctx), ctx.new_size, ctx.stable_size, others)
 
 
-def routed_new_count(ctx: Context, weight: int) -> int:
-    """Canary pods behind a router. Never fewer than the recorded share of traffic needs: traffic leaves first."""
-    wanted = routed_canary(ctx.replicas, weight, ctx.max_weight, ctx.canary.min_pods_per_replica_set or 0)
+def routed_counts(ctx: Context) -> tuple[int, int]:
+    """(new, stable) pods behind a router. Neither is fewer than its recorded share needs: traffic leaves first."""
+    least = ctx.canary.min_pods_per_replica_set or 0
+    scale, weight = asked_scale(ctx), asked_weight(ctx)
+    recorded_new, recorded_stable = _recorded_needs(ctx)
+    if scale is not None and scale.replicas is not None:
+        new = scale.replicas
+    elif scale is not None and scale.weight is not None:
+        new = routed_canary(ctx.replicas, scale.weight, ctx.max_weight, least)
+    else:
+        new = max(routed_canary(ctx.replicas, weight, ctx.max_weight, least), recorded_new)
+    if not ctx.dynamic:
+        return new, ctx.replicas
+    # A number of canary pods apart from the weight says nothing of the stable share: that follows the weight alone.
+    if scale is not None and scale.replicas is not None:
+        weight = 0
+    stable = routed_canary(ctx.replicas, ctx.max_weight - weight, ctx.max_weight, least)
+    return new, max(stable, recorded_stable)
+
+
+def _recorded_needs(ctx: Context) -> tuple[int, int]:
+    """(new, stable) pods that the recorded split of the traffic needs."""
     recorded = ctx.weights
-    if recorded is None or recorded.canary.pod_template_hash != ctx.hash:
-        return wanted
-    return max(wanted, ceil_share(ctx.replicas, recorded.canary.weight, ctx.max_weight))
+    if recorded is None:
+        return 0, ctx.replicas
+    ours = recorded.canary.pod_template_hash == ctx.hash
+    new = ceil_share(ctx.replicas, recorded.canary.weight, ctx.max_weight) if ours else 0
+    return new, ceil_share(ctx.replicas, recorded.stable.weight, ctx.max_weight)
+
+
+def enough_available(ctx: Context, rs: ReplicaSet, wanted: int) -> bool:
+    """Whether so many of the wanted pods are available that the release may go on."""
+    threshold = ctx.canary.replica_progress_threshold
+    if threshold is None or threshold.value < 0:
+        return rs.available >= wanted
+    if threshold.type == "Percent":
+        return rs.available * 100 >= threshold.value * wanted
+    return rs.available >= threshold.value
 
 
 def at_wanted_counts(ctx: Context) -> bool:
@@ -48,9 +93,12 @@ def at_wanted_counts(ctx: Context) -> bool:
     if new is None:
         return False
     want_new, want_stable = wanted_counts(ctx)
-    if new.replicas != want_new or new.available != want_new:
+    if ctx.canary.replica_progress_threshold is None and not new.replicas == want_new == new.available:
         return False
-    if stable is not None and stable is not new and not (stable.replicas == want_stable == stable.current):
+    if not enough_available(ctx, new, want_new):
+        return False
+    beside = stable is not None and stable is not new and not ctx.dynamic
+    if beside and stable is not None and not (stable.replicas == want_stable == stable.current):
         return False
     return ctx.routed or all(rs.available == 0 for rs in ctx.others)
 
@@ -63,7 +111,21 @@ def describe(step: CanaryStep) -> str:
         return "pause" if step.pause.duration is None else f"pause: {step.pause.duration}"
     if step.experiment is not None:
         return "experiment"
-    return "analysis"
+    if step.set_canary_scale is not None:
+        return _scale_text(step.set_canary_scale)
+    if step.set_header_route is not None:
+        return f"setHeaderRoute: {step.set_header_route.name}"
+    if step.set_mirror_route is not None:
+        return f"setMirrorRoute: {step.set_mirror_route.name}"
+    return f"plugin: {step.plugin.name}" if step.plugin is not None else "analysis"
+
+
+def _scale_text(scale: SetCanaryScale) -> str:
+    if scale.match_traffic_weight:
+        return "setCanaryScale{matchTrafficWeight: true}"
+    if scale.weight is not None:
+        return f"setCanaryScale{{weight: {scale.weight}}}"
+    return f"setCanaryScale{{replicas: {scale.replicas}}}"
 
 
 def reason(ctx: Context) -> str:

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from rollouts.api.status import TrafficWeights, WeightDestination
 from rollouts.decide.context import Context
 from rollouts.decide.plan import Destination, SetWeight, Split, Wait
-from rollouts.decide.steps import at_wanted_counts, weight_at
-from rollouts.decide.world import NO_HASH, Hash
+from rollouts.decide.steps import at_wanted_counts, enough_available, weight_at
+from rollouts.decide.withdraw import carried_hash, withdrawn, withdraws
+from rollouts.decide.world import NO_HASH, Hash, ReplicaSet
 
 
 def route(ctx: Context) -> Iterator[SetWeight | Wait]:
@@ -20,22 +21,34 @@ def route(ctx: Context) -> Iterator[SetWeight | Wait]:
     weight = target(ctx)
     stable = ctx.stable
     need = (ctx.max_weight - weight) * ctx.replicas // ctx.max_weight
-    if stable is None or stable.available < need:
+    if stable is None or not _covers(ctx, stable, need):
         have = stable.available if stable else 0
         yield Wait(f"traffic stays as it is: stable has {have} of the {need} available pods that its share needs")
         return
+    canary_service, stable_service = ctx.services
     split = Split(
-        canary=Destination(ctx.canary.canary_service, canary_hash(ctx), weight),
-        stable=Destination(ctx.canary.stable_service, stable.hash, ctx.max_weight - weight),
+        canary=Destination(canary_service, canary_hash(ctx), weight),
+        stable=Destination(stable_service, stable.hash, ctx.max_weight - weight),
         max_weight=ctx.max_weight,
     )
     yield SetWeight(split, recorded=ctx.weights == recorded_as(split))
 
 
+def _covers(ctx: Context, stable: ReplicaSet, need: int) -> bool:
+    """Whether stable's available pods can carry its share."""
+    if ctx.canary.replica_progress_threshold is not None and stable.available:
+        return enough_available(ctx, stable, need)
+    return stable.available >= need
+
+
 def target(ctx: Context) -> int:
     """The canary's share. The first rule that applies wins."""
+    if withdraws(ctx):
+        return withdrawn(ctx)
     if ctx.returns_to_stable or ctx.new is None or ctx.new.available == 0 or must_be_renamed(ctx):
         return 0
+    if ctx.status.promote_full and ctx.dynamic:
+        return min(ctx.max_weight, ctx.max_weight * ctx.new.available // max(1, ctx.replicas))
     if ctx.status.promote_full:
         return ctx.weights.canary.weight if ctx.weights else 0
     if not ctx.steps:
@@ -43,14 +56,6 @@ def target(ctx: Context) -> int:
     if not at_wanted_counts(ctx):
         return weight_at(ctx.steps, ctx.index - 1) if ctx.index else 0
     return ctx.max_weight if ctx.step is None else weight_at(ctx.steps, ctx.index)
-
-
-def carried_hash(ctx: Context) -> Hash:
-    """The hash of the pods that the recorded canary share is served by; "" when it has no share."""
-    recorded = ctx.weights
-    if recorded is None or recorded.canary.weight == 0:
-        return NO_HASH
-    return Hash(recorded.canary.pod_template_hash)
 
 
 def must_be_renamed(ctx: Context) -> bool:

@@ -37,6 +37,10 @@ class ReplicaSet:
     failure: str = ""  # message of its ReplicaFailure condition
     failure_reason: str = ""
 
+    @property
+    def of_experiment(self) -> bool:
+        return "experiment.argoproj.io/name" in self.annotations
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -50,12 +54,14 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """One pod, seen only when its metadata has to follow the rollout."""
+    """One pod, seen only when its metadata has to follow the rollout, or when it may have to be restarted."""
 
     name: str
     replica_set: str
-    labels: Mapping[str, str]
-    annotations: Mapping[str, str]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    created: datetime | None = None
+    deleting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,7 @@ class World:
     * templates: every AnalysisTemplate that it names, by (cluster-wide?, name); None where it is absent.
       template_faults says of one why nothing can be measured by it.
     * runs: AnalysisRuns that this Rollout controls, or whose name it might want.
-    * pods: only where canaryMetadata or stableMetadata must reach them.
+    * pods: only where canaryMetadata or stableMetadata must reach them, or spec.restartAt asks for new ones.
     * routing_error: what the routers say about the routing objects that the spec names.
     * spec_fault: what is wrong with the manifest alone, where that is known already ("": nothing; None: look).
     """
