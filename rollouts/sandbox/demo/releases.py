@@ -30,11 +30,11 @@ class Release:
     """Annotations of its pods, without their prefix."""
 
 
-FIRST = Release("1.0.0", "from Deployment to Rollout")
+FIRST = Release("1.0.0", "as Rollout")
 RELEASES = (
     Release("2.0.0", "good"),
     Release("3.0.0", "10 % errors", Verdict.ABORTED, "success-rate", {"error-rate": "0.1"}),
-    Release("4.0.0", "answers in 1.5 s", Verdict.ABORTED, "latency-p99", {"latency": "1500ms"}),
+    Release("4.0.0", "slow", Verdict.ABORTED, "latency-p99", {"latency": "1500ms"}),
 )
 
 _PREFIX = "sandbox.rollouts.dev/"

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -139,23 +138,27 @@ def _traffic(weight: int) -> Text:
 
 
 def table(outcomes: Sequence[Outcome]) -> Table:
-    """Per release: the verdict, the time to it, and what users went through meanwhile."""
-    grid = Table(title="What became of the releases", box=box.SIMPLE_HEAD, caption=_unexpected(outcomes) or None)
-    for column in ("release", "what it is", "verdict", "as expected"):
-        grid.add_column(column)
-    for column in ("time to it", "requests", "errors", "answered by it"):
+    """Per release: the verdict, the time to it, and what users went through meanwhile. Fits 80 columns."""
+    grid = Table(
+        title="What became of the releases, and what users saw meanwhile",
+        caption=_unexpected(outcomes) or None,
+        box=None,
+        padding=(0, 2, 0, 0),
+        pad_edge=False,
+    )
+    for column in ("release", "verdict"):
+        grid.add_column(column, no_wrap=True)
+    for column in ("after", "requests", "errors", "its share"):
         grid.add_column(column, justify="right")
     for outcome in outcomes:
-        by = f" by {outcome.release.metric}" if outcome.release.metric and outcome.expected else ""
+        by = f": {outcome.release.metric}" if outcome.release.metric and outcome.expected else ""
         grid.add_row(
-            outcome.release.version,
-            outcome.release.title,
-            f"{outcome.verdict}{by}",
-            "yes" if outcome.expected else "no",
+            f"{outcome.release.version} {outcome.release.title}",
+            f"{'✔' if outcome.expected else '✖'} {outcome.verdict}{by}",
             f"{outcome.seconds:.1f} s",
             str(outcome.requests),
-            f"{outcome.errors} ({outcome.errors / max(outcome.requests, 1):.1%})",
-            str(outcome.by_release),
+            str(outcome.errors),
+            f"{outcome.by_release / max(outcome.requests, 1):.0%}",
         )
     return grid
 
