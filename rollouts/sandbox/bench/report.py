@@ -1,0 +1,102 @@
+"""Pure. What was measured, beside what was budgeted: rows, a table of them, and the same as plain data."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from rollouts.sandbox.bench.calls import status_patches, writes_of
+from rollouts.sandbox.bench.course import Result
+from rollouts.sandbox.bench.decisions import DecisionTime
+from rollouts.sandbox.bench.fleet import PLAIN, Case
+
+_MB = 1024 * 1024
+DECISION = 500.0
+"""Microseconds that a decision may take."""
+MEMORY = ((100, 95.0), (500, 130.0))
+"""Megabytes that the controller may hold with so many Rollouts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One number. `budget` is None for what is told without being promised."""
+
+    key: str
+    title: str
+    value: float
+    unit: str = ""
+    budget: float | None = None
+
+    @property
+    def missed(self) -> bool:
+        return self.budget is not None and self.value > self.budget
+
+    def __str__(self) -> str:
+        budget = "" if self.budget is None else f"{self.budget:g}"
+        verdict = "" if self.budget is None else "missed" if self.missed else "held"
+        return f"  {self.title:<44} {self.value:>9.1f} {self.unit:<3} {budget:>7}  {verdict}".rstrip()
+
+
+def rows(result: Result, decisions: DecisionTime) -> list[Row]:
+    """The numbers of a case: per updated Rollout, but for memory, time and decisions."""
+    calls = per_rollout(result)
+    plain = result.case is PLAIN
+    found = [Row("calls", "API calls", sum(calls.values()), budget=18 if plain else 26)]
+    parts = (
+        ("status_patches", "status patches", status_patches(calls), 7),
+        ("replica_set_writes", "ReplicaSet writes", writes_of("replicasets", calls), 6),
+        ("event_writes", "Event writes", writes_of("events", calls), 5),
+    )
+    found += [Row(key, f"  {title}", value, budget=budget if plain else None) for key, title, value, budget in parts]
+    found += [
+        Row("cpu_ms", "controller CPU", result.cpu / result.rollouts * 1000, "ms", 30 if plain else 45),
+        Row("peak_mb", "resident memory, at most", result.peak / _MB, "MB", memory_budget(result.rollouts)),
+        Row("resident_mb", "resident memory, in the end", result.resident / _MB, "MB"),
+        Row("over_waits_s", "last Healthy, beyond what the steps wait", result.arrived - result.case.waits, "s"),
+        Row("decide_us", "a decision, on average", decisions.mean * 1e6, "us", DECISION),
+        Row("decide_longest_us", "a decision, at most", decisions.longest * 1e6, "us", DECISION),
+    ]
+    return found
+
+
+def per_rollout(result: Result) -> dict[str, float]:
+    """Calls per updated Rollout, the most frequent first."""
+    ordered = sorted(result.calls.items(), key=lambda item: (-item[1], item[0]))
+    return {call: number / result.rollouts for call, number in ordered}
+
+
+def memory_budget(size: int) -> float:
+    """Megabytes for so many Rollouts: the smallest budget that was set for as many, or the largest."""
+    return next((limit for count, limit in MEMORY if size <= count), MEMORY[-1][1])
+
+
+def table(result: Result, measured: Iterable[Row]) -> str:
+    """The rows as text, and the calls one by one."""
+    head = f"{result.case.title}, {result.rollouts} rollouts updated at once"
+    lines = [f"{head:<46} {'measured':>9}      {'budget':>6}", *map(str, measured), "  calls one by one"]
+    lines += [f"    {call:<42} {number:>9.2f}" for call, number in per_rollout(result).items()]
+    return "\n".join(lines)
+
+
+def data(result: Result, measured: Iterable[Row]) -> dict[str, Any]:
+    """The same for programs."""
+    found = [
+        {"key": row.key, "value": round(row.value, 3), "unit": row.unit, "budget": row.budget, "missed": row.missed}
+        for row in measured
+    ]
+    return {
+        "case": result.case.name,
+        "rollouts": result.rollouts,
+        "window_s": round(result.window, 2),
+        "measured": found,
+        "calls": {call: round(number, 3) for call, number in per_rollout(result).items()},
+    }
+
+
+def verdict(measured: Iterable[tuple[Case, int, Row]]) -> str:
+    """One line: every budget held, or which were missed by how much."""
+    missed = [
+        f"{case.name} x {size}: {row.title.strip()} {row.value:.1f} > {row.budget:g}"
+        for case, size, row in measured
+        if row.missed and row.budget is not None
+    ]
+    return "\n".join(["budgets missed:", *(f"  {line}" for line in missed)]) if missed else "every budget was held"
