@@ -13,12 +13,12 @@ from analysis.api import NO_STATUS, AnalysisRun, AnalysisRunStatus
 from analysis.arguments import ResolvedMetrics
 from analysis.decide import Assessment, decide, failed, record
 from analysis.measure import measure, resolve
-from analysis.providers.base import Context, Secrets
+from analysis.providers.base import Context, SecretError, Secrets
 from analysis.providers.http import Http
 from analysis.schema import Obj
 from rollouts.controller import Pulse
 from rollouts.kube.cache import Cache, Key
-from rollouts.kube.errors import NotFound
+from rollouts.kube.errors import NotFound, Refused
 from rollouts.kube.events import Recorder
 from rollouts.kube.patch import merge_patch
 from rollouts.kube.refs import ANALYSIS_RUN, SECRET, uid_of
@@ -34,7 +34,10 @@ class ClusterSecrets:
         self._wire = wire
 
     async def get(self, namespace: str, name: str) -> Mapping[str, bytes]:
-        secret = await self._wire.get(SECRET, namespace, name)
+        try:
+            secret = await self._wire.get(SECRET, namespace, name)
+        except (NotFound, Refused) as error:  # any other error is the API server's, and passes
+            raise SecretError(error.message) from error
         return {key: base64.b64decode(value) for key, value in (secret.get("data") or {}).items()}
 
 
