@@ -6,7 +6,9 @@ compares before it writes, and that is all.
 
 import asyncio
 from collections.abc import Awaitable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from rollouts.api import labels
 from rollouts.api.template import templates_equal
@@ -17,6 +19,7 @@ from rollouts.decide.plan import (
     DeleteReplicaSet,
     DeleteRun,
     Event,
+    Evict,
     LabelPods,
     Plan,
     PointService,
@@ -28,9 +31,9 @@ from rollouts.decide.plan import (
 )
 from rollouts.decide.world import World
 from rollouts.kube.cache import Cache
-from rollouts.kube.errors import AlreadyExists, ApiError, NotFound, Refused
+from rollouts.kube.errors import AlreadyExists, ApiError, NotFound, Refused, TooManyRequests
 from rollouts.kube.patch import merge_patch
-from rollouts.kube.refs import ANALYSIS_RUN, REPLICA_SET, ROLLOUT, Obj, controller_of, uid_of
+from rollouts.kube.refs import ANALYSIS_RUN, POD, REPLICA_SET, ROLLOUT, Obj, controller_of, uid_of
 from rollouts.kube.wire import Wire
 from rollouts.observe import Caches, Observer
 from rollouts.traffic.base import RoutingError, TrafficSettings, routers
@@ -72,33 +75,40 @@ class Applier:
 
     async def _do(self, rollout: Obj, world: World, action: Action, outcome: Outcome) -> None:
         namespace = rollout["metadata"]["namespace"]
-        caches = self._caches
+        match action:
+            case CreateReplicaSet() | Adopt() | UpdateReplicaSet() | DeleteReplicaSet():
+                await self._replica_set(rollout, namespace, action)
+            case LabelPods():
+                await self._label_pods(namespace, action)
+            case Evict():
+                await self._evict(namespace, action)
+            case UpdateRollout():
+                await self._update_rollout(rollout, action, outcome)
+            case PointService():
+                await self._point(rollout, action, outcome)
+            case SetWeight():
+                await self._set_weight(world, action, outcome)
+            case StartRun() | StopRun() | DeleteRun():
+                await self._run(rollout, namespace, action)
+            case _:
+                assert_never(action)
+
+    # ── ReplicaSets ──
+
+    async def _replica_set(
+        self, rollout: Obj, namespace: str, action: CreateReplicaSet | Adopt | UpdateReplicaSet | DeleteReplicaSet
+    ) -> None:
+        replica_sets = self._caches.replica_sets
         match action:
             case CreateReplicaSet():
                 await self._create_replica_set(rollout, action)
             case Adopt(name=name):
                 owners = {"metadata": {"ownerReferences": [_owner(rollout)]}}
-                await self._patch(caches.replica_sets, namespace, name, owners)
+                await self._patch(replica_sets, namespace, name, owners)
             case UpdateReplicaSet(name=name):
-                await self._patch(caches.replica_sets, namespace, name, _replica_set_patch(action))
+                await self._patch(replica_sets, namespace, name, _replica_set_patch(action))
             case DeleteReplicaSet(name=name):
-                await self._delete(caches.replica_sets, namespace, name)
-            case LabelPods():
-                await self._label_pods(namespace, action)
-            case UpdateRollout():
-                await self._update_rollout(rollout, action, outcome)
-            case PointService(service=name):
-                await self._point(rollout, action, outcome)
-            case SetWeight():
-                await self._set_weight(world, action, outcome)
-            case StartRun():
-                await self._start_run(rollout, action)
-            case StopRun(name=name):
-                await self._patch(caches.analysis_runs, namespace, name, {"spec": {"terminate": True}}, gone_ok=True)
-            case DeleteRun(name=name):
-                await self._delete(caches.analysis_runs, namespace, name)
-
-    # ── ReplicaSets ──
+                await self._delete(replica_sets, namespace, name)
 
     async def _create_replica_set(self, rollout: Obj, action: CreateReplicaSet) -> None:
         manifest = _owned(action.manifest, rollout)
@@ -121,6 +131,16 @@ class Applier:
                 await self._patch(self._caches.pods, namespace, name, patch, gone_ok=True)
 
         await _all(label(name) for name in action.pods)
+
+    async def _evict(self, namespace: str, action: Evict) -> None:
+        for name in action.pods:
+            eviction = {
+                "apiVersion": "policy/v1",
+                "kind": "Eviction",
+                "metadata": {"name": name, "namespace": namespace},
+            }
+            with suppress(NotFound, TooManyRequests):
+                await self._wire.create(POD, namespace, eviction, name=name, subresource="eviction")
 
     # ── the Rollout and its Services ──
 
@@ -163,6 +183,16 @@ class Applier:
                 outcome.events.append(edit.event)
 
     # ── AnalysisRuns ──
+
+    async def _run(self, rollout: Obj, namespace: str, action: StartRun | StopRun | DeleteRun) -> None:
+        runs = self._caches.analysis_runs
+        match action:
+            case StartRun():
+                await self._start_run(rollout, action)
+            case StopRun(name=name):
+                await self._patch(runs, namespace, name, {"spec": {"terminate": True}}, gone_ok=True)
+            case DeleteRun(name=name):
+                await self._delete(runs, namespace, name)
 
     async def _start_run(self, rollout: Obj, action: StartRun) -> None:
         namespace = rollout["metadata"]["namespace"]

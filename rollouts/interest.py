@@ -32,9 +32,22 @@ def by_routing(rollout: Obj) -> Iterable[str]:
 
 
 def follows_pods(rollout: Obj) -> bool:
-    """Whether running pods have to follow the Rollout's metadata."""
-    canary = _canary(rollout)
-    return bool(canary.get("canaryMetadata") or canary.get("stableMetadata"))
+    """Whether the Rollout's pods have to be known one by one: to follow its metadata, or to be restarted."""
+    spec = rollout.get("spec") or {}
+    if spec.get("restartAt") and spec["restartAt"] != (rollout.get("status") or {}).get("restartedAt"):
+        return True
+    strategy = spec.get("strategy") or {}
+    canary, blue_green = strategy.get("canary") or {}, strategy.get("blueGreen") or {}
+    fields = (
+        (canary, "canaryMetadata"),
+        (canary, "stableMetadata"),
+        (blue_green, "activeMetadata"),
+        (
+            blue_green,
+            "previewMetadata",
+        ),
+    )
+    return any(part.get(name) for part, name in fields)
 
 
 def owning_rollout(obj: Obj) -> Iterator[Key]:

@@ -263,8 +263,7 @@ class Controllers:
             for watcher in self.watchers:
                 self._watching.append(group.create_task(watcher.run(), name=f"watch {watcher.cache.resource.plural}"))
             posting = group.create_task(self.recorder.run(), name="events")
-            for watcher in self.watchers:
-                await watcher.synced.wait()
+            await self._synced_or_stopping()
             log.info("caches are synced", rollouts=len(self.caches.rollouts))
             working = [group.create_task(job, name=name) for name, job in self._jobs()]
             await self._stopping.wait()
@@ -276,6 +275,16 @@ class Controllers:
             await posting
             for task in self._watching:
                 task.cancel()
+
+    async def _synced_or_stopping(self) -> None:
+        """A missing CustomResourceDefinition keeps a cache empty for ever; a stop must end that wait too."""
+        waits = [asyncio.create_task(watcher.synced.wait()) for watcher in self.watchers]
+        stopping = asyncio.create_task(self._stopping.wait())
+        everything = asyncio.gather(*waits)
+        await asyncio.wait({everything, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        everything.cancel()
+        stopping.cancel()
+        await asyncio.wait({everything, stopping})
 
     def stop(self) -> None:
         """Let `run` come to its end."""

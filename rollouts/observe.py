@@ -17,6 +17,7 @@ from rollouts.api.rollout import Rollout, RolloutSpec
 from rollouts.api.status import RolloutStatus
 from rollouts.api.template import pod_template_hash, step_hash
 from rollouts.decide.references import spec_fault, template_refs
+from rollouts.decide.restart import pending
 from rollouts.decide.world import NO_HASH, Hash, Pod, ReplicaSet, Run, Service, World
 from rollouts.kube.cache import Cache, Key
 from rollouts.kube.refs import Ref, Resource, controller_of, name_of, namespace_of, uid_of
@@ -183,14 +184,13 @@ class Observer:
         return tuple(run(obj, owned=True) for obj in owned) + tuple(run(obj, owned=False) for obj in foreign)
 
     def _pods(self, rollout: Rollout, replica_sets: Iterable[ReplicaSet]) -> tuple[Pod, ...]:
-        canary = rollout.spec.strategy.canary
-        if canary is None or not (canary.canary_metadata or canary.stable_metadata):
+        if not (pending(rollout) or follows_metadata(rollout)):
             return ()
         return tuple(
-            Pod(name_of(obj), rs.name, obj["metadata"].get("labels") or {}, obj["metadata"].get("annotations") or {})
+            pod(obj, rs.name)
             for rs in replica_sets
             for obj in self._caches.pods.by(BY_HASH, f"{rollout.metadata.namespace}/{rs.hash}")
-            if (controller_of(obj) or {}).get("name") == rs.name and "deletionTimestamp" not in obj["metadata"]
+            if (controller_of(obj) or {}).get("name") == rs.name
         )
 
     def _routing_error(self, rollout: Rollout) -> str:
@@ -227,12 +227,35 @@ def named_services(rollout: Obj) -> tuple[str, ...]:
     return tuple(name for name in names if isinstance(name, str) and name)
 
 
+def follows_metadata(rollout: Rollout) -> bool:
+    """Whether running pods have to follow the metadata of the part that they play."""
+    canary, blue_green = rollout.spec.strategy.canary, rollout.spec.strategy.blue_green
+    if blue_green is not None:
+        return bool(blue_green.active_metadata or blue_green.preview_metadata)
+    return canary is not None and bool(canary.canary_metadata or canary.stable_metadata)
+
+
+def pod(obj: Obj, replica_set: str) -> Pod:
+    """A pod, reduced to what decisions look at."""
+    metadata = obj["metadata"]
+    return Pod(
+        name=metadata["name"],
+        replica_set=replica_set,
+        labels=metadata.get("labels") or {},
+        annotations=metadata.get("annotations") or {},
+        created=_created(obj),
+        deleting="deletionTimestamp" in metadata,
+    )
+
+
 def service_names(rollout: Rollout) -> tuple[str, ...]:
     """Every Service that the strategy names, stable before canary."""
     strategy = rollout.spec.strategy
     names: tuple[str, ...] = ()
     if strategy.canary is not None:
         names = (strategy.canary.stable_service, strategy.canary.canary_service)
+        if strategy.canary.ping_pong is not None:
+            names += (strategy.canary.ping_pong.ping_service, strategy.canary.ping_pong.pong_service)
     if strategy.blue_green is not None:
         names += (strategy.blue_green.active_service, strategy.blue_green.preview_service)
     return tuple(filter(None, names))

@@ -6,10 +6,10 @@ recorded in an earlier pass.
 
 from collections.abc import Iterator
 
-from rollouts.decide import metadata, pauses, revision, runs, scaling, services, steps, weights
+from rollouts.decide import metadata, pauses, restart, revision, runs, scaling, services, steps, weights
 from rollouts.decide.context import Context
 from rollouts.decide.facts import Pausing, Said
-from rollouts.decide.plan import Adopt, Wait
+from rollouts.decide.plan import Adopt, Evict, Wait
 
 
 def story(ctx: Context) -> Iterator[Said]:
@@ -23,6 +23,10 @@ def story(ctx: Context) -> Iterator[Said]:
         if ctx.new is None:
             yield from scaling.scale(ctx)
         yield Wait("an update begins: its status is recorded first")
+        return
+    evicted = tuple(restart.restart(ctx))
+    yield from evicted
+    if any(isinstance(item, Evict) for item in evicted):
         return
     yield from metadata.follow(ctx)
     yield from revision.forget(ctx)

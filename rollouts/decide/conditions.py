@@ -166,6 +166,14 @@ def timed_out(ctx: Context, current: Iterable[RolloutCondition]) -> bool:
     return until is not None and ctx.now > until
 
 
+def out_of_time(ctx: Context, status: RolloutStatus) -> Iterable[Aborting]:
+    """With spec.progressDeadlineAbort, the end of an update without progress. `status` holds this pass's counts."""
+    if not ctx.spec.progress_deadline_abort or ctx.changed or ctx.aborted or ctx.is_stable or ctx.new is None:
+        return
+    if not made_progress(ctx, status) and timed_out(ctx, ctx.stored.conditions):
+        yield Aborting(wording.replica_set_timed_out(ctx.new.name))
+
+
 def deadline(ctx: Context, current: Iterable[RolloutCondition]) -> datetime | None:
     """When the progress deadline passes; None while no progress can be expected."""
     progressing = next((c for c in current if c.type == wording.PROGRESSING), None)

@@ -70,7 +70,9 @@ def _pods(ctx: Context, rs: ReplicaSet, injected: Injected) -> Iterator[LabelPod
     wrong = tuple(
         pod.name
         for pod in ctx.world.pods
-        if pod.replica_set == rs.name and (_differs(pod.labels, want_labels) or _differs(pod.annotations, want_notes))
+        if pod.replica_set == rs.name
+        and not pod.deleting
+        and (_differs(pod.labels, want_labels) or _differs(pod.annotations, want_notes))
     )
     if wrong:
         yield LabelPods(wrong, want_labels, want_notes)

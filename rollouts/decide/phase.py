@@ -17,6 +17,9 @@ def phase(ctx: Context, status: RolloutStatus) -> tuple[str, str]:
         return wording.PHASE_PAUSED, "manually paused"
     if status.pause_conditions:
         return wording.PHASE_PAUSED, status.pause_conditions[0].reason
+    at = ctx.spec.restart_at
+    if at is not None and at != status.restarted_at and ctx.now > at:
+        return wording.PHASE_PROGRESSING, "rollout is restarting"
     unfinished = _unfinished(ctx, status)
     return (wording.PHASE_PROGRESSING, unfinished) if unfinished else (wording.PHASE_HEALTHY, "")
 

@@ -55,6 +55,13 @@ class LabelPods:
 
 
 @dataclass(frozen=True, slots=True)
+class Evict:
+    """Ask for the eviction of pods. One that a PodDisruptionBudget forbids for now is left for a later pass."""
+
+    pods: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteReplicaSet:
     name: str
 
@@ -127,6 +134,7 @@ Action: TypeAlias = (
     | Adopt
     | UpdateReplicaSet
     | LabelPods
+    | Evict
     | DeleteReplicaSet
     | UpdateRollout
     | PointService

@@ -39,7 +39,11 @@ def _services(world: World) -> Iterator[str]:
     canary = world.rollout.spec.strategy.canary
     if canary is None:
         return
-    for field, name in (("stableService", canary.stable_service), ("canaryService", canary.canary_service)):
+    turns = canary.ping_pong
+    named = [("stableService", canary.stable_service), ("canaryService", canary.canary_service)]
+    if turns is not None:
+        named += [("pingPong.pingService", turns.ping_service), ("pingPong.pongService", turns.pong_service)]
+    for field, name in named:
         error = _service(world, name) if name else ""
         if error:
             yield fielderrors.invalid(f"{_CANARY}.{field}", name, error)

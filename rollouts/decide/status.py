@@ -9,20 +9,22 @@ from collections.abc import Iterable
 from rollouts.api.status import RolloutAnalysisRunStatus, RolloutStatus
 from rollouts.decide import wording
 from rollouts.decide.advance import Updates, advance
-from rollouts.decide.conditions import conditions
+from rollouts.decide.conditions import conditions, out_of_time
 from rollouts.decide.context import Context
 from rollouts.decide.duration import duration
 from rollouts.decide.facts import CurrentRun, Said
 from rollouts.decide.phase import phase
 from rollouts.decide.plan import CreateReplicaSet, Event, SetWeight, UpdateReplicaSet, UpdateRollout
+from rollouts.decide.restart import done
 from rollouts.decide.weights import change_text, recorded_as
 
 
 def after(ctx: Context, said: Iterable[Said]) -> tuple[RolloutStatus, tuple[Event, ...]]:
     """The status once everything said is done, and the events of this pass in the order in which they happened."""
-    said = tuple(said)
+    status = ctx.status.model_copy(update=_observed(ctx))
+    said = (*said, *out_of_time(ctx, status))
     events = _told(ctx, said)
-    status = _with_runs(ctx, ctx.status.model_copy(update=_observed(ctx)), said, events)
+    status = _with_runs(ctx, status, said, events)
     status = _with_weights(ctx, status, said, events)
     status = status.model_copy(update=advance(ctx, status, said, events))
     status = status.model_copy(update={"duration": duration(ctx, status)})
@@ -42,6 +44,7 @@ def _observed(ctx: Context) -> Updates:
         "current_pod_hash": ctx.hash,
         "current_step_hash": ctx.world.step_hash,
         "current_step_index": None if not ctx.steps else ctx.first_index if index is None else ctx.index,
+        "restarted_at": done(ctx),
         "replicas": current,
         "updated_replicas": new.current if new else 0,
         "ready_replicas": sum(rs.ready for rs in all_sets),
@@ -97,7 +100,7 @@ def _with_weights(ctx: Context, status: RolloutStatus, said: Iterable[Said], eve
     after = before if ctx.routed else None
     for item in said:
         if isinstance(item, SetWeight):
-            after = recorded_as(item.split)
+            after = recorded_as(ctx, item.split)
     if after is not None and after != before:
         events.append(Event("TrafficWeightUpdated", change_text(before, after)))
     return status.model_copy(update={"canary": status.canary.model_copy(update={"weights": after})})

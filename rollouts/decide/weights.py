@@ -31,7 +31,7 @@ def route(ctx: Context) -> Iterator[SetWeight | Wait]:
         stable=Destination(stable_service, stable.hash, ctx.max_weight - weight),
         max_weight=ctx.max_weight,
     )
-    yield SetWeight(split, recorded=ctx.weights == recorded_as(split))
+    yield SetWeight(split, recorded=ctx.weights == recorded_as(ctx, split))
 
 
 def _covers(ctx: Context, stable: ReplicaSet, need: int) -> bool:
@@ -67,17 +67,17 @@ def canary_hash(ctx: Context) -> Hash:
     return carried_hash(ctx) if must_be_renamed(ctx) else ctx.hash
 
 
-def recorded_as(split: Split) -> TrafficWeights:
-    """The split as status.canary.weights records it."""
+def recorded_as(ctx: Context, split: Split) -> TrafficWeights:
+    """The split as status.canary.weights records it: under the names that the spec has for the two Services."""
     return TrafficWeights(
-        canary=_destination(split.canary),
-        stable=_destination(split.stable),
-        additional=tuple(_destination(extra) for extra in split.additional),
+        canary=_recorded(split.canary, ctx.canary.canary_service),
+        stable=_recorded(split.stable, ctx.canary.stable_service),
+        additional=tuple(_recorded(extra, extra.service) for extra in split.additional),
     )
 
 
-def _destination(where: Destination) -> WeightDestination:
-    return WeightDestination(service_name=where.service, pod_template_hash=where.hash, weight=where.weight)
+def _recorded(where: Destination, service: str) -> WeightDestination:
+    return WeightDestination(service_name=service, pod_template_hash=where.hash, weight=where.weight)
 
 
 def change_text(before: TrafficWeights | None, after: TrafficWeights) -> str:

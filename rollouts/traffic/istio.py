@@ -52,6 +52,9 @@ class Istio:
         several = [(vs, f"{_PATH}.virtualServices[{i}]") for i, vs in enumerate(istio.virtual_services)]
         targets = tuple(_target(vs, path, resource, namespace) for vs, path in single + several)
         wrong = bool(single) == bool(several)
+        turns = canary.ping_pong
+        if turns is not None and not (canary.canary_service and canary.stable_service):
+            return cls(targets, turns.ping_service, turns.pong_service, wrong)
         return cls(targets, canary.canary_service, canary.stable_service, wrong)
 
     def needs(self) -> Iterator[Ref]:
