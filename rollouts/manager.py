@@ -278,13 +278,15 @@ class Controllers:
 
     async def _synced_or_stopping(self) -> None:
         """A missing CustomResourceDefinition keeps a cache empty for ever; a stop must end that wait too."""
-        waits = [asyncio.create_task(watcher.synced.wait()) for watcher in self.watchers]
-        stopping = asyncio.create_task(self._stopping.wait())
-        everything = asyncio.gather(*waits)
-        await asyncio.wait({everything, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        everything.cancel()
-        stopping.cancel()
-        await asyncio.wait({everything, stopping})
+
+        async def all_synced() -> bool:
+            return all([await watcher.synced.wait() for watcher in self.watchers])
+
+        waits = {asyncio.create_task(all_synced()), asyncio.create_task(self._stopping.wait())}
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        await asyncio.wait(waits)
 
     def stop(self) -> None:
         """Let `run` come to its end."""

@@ -67,12 +67,9 @@ def _pods(ctx: Context, rs: ReplicaSet, injected: Injected) -> Iterator[LabelPod
     stale_notes = {k for part in known for k in part.annotations} - injected.annotations.keys()
     want_labels: Changes = {k: (own.get("labels") or {}).get(k) for k in stale_labels} | dict(injected.labels)
     want_notes: Changes = {k: (own.get("annotations") or {}).get(k) for k in stale_notes} | dict(injected.annotations)
+    mine = (pod for pod in ctx.world.pods if pod.replica_set == rs.name and not pod.deleting)
     wrong = tuple(
-        pod.name
-        for pod in ctx.world.pods
-        if pod.replica_set == rs.name
-        and not pod.deleting
-        and (_differs(pod.labels, want_labels) or _differs(pod.annotations, want_notes))
+        pod.name for pod in mine if _differs(pod.labels, want_labels) or _differs(pod.annotations, want_notes)
     )
     if wrong:
         yield LabelPods(wrong, want_labels, want_notes)
