@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from urllib.parse import urlsplit
 
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -63,3 +65,43 @@ def impersonation(access: Access) -> list[tuple[str, str]]:
     if access.impersonate_uid:
         headers.append(("Impersonate-Uid", access.impersonate_uid))
     return headers
+
+
+def proxy_of(server: str, environ: Mapping[str, str]) -> str:
+    """The proxy through which the environment wants this URL to be reached, as Go's clients read it; "" for none.
+
+    `https_proxy` and `http_proxy` by the URL's scheme; `no_proxy` lists hosts, domains, addresses, networks or `*`.
+    A loopback address is never reached through a proxy. Variables may be written in capitals.
+    """
+    url = urlsplit(server)
+    proxy = _variable(environ, f"{url.scheme}_proxy")
+    host = (url.hostname or "").lower()
+    if not proxy or host == "localhost" or _in_network(host, "127.0.0.0/8") or host == "::1":
+        return ""
+    spared = [entry.strip().lower() for entry in _variable(environ, "no_proxy").split(",") if entry.strip()]
+    if any(_spares(entry, host, url.port) for entry in spared):
+        return ""
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _variable(environ: Mapping[str, str], name: str) -> str:
+    return environ.get(name) or environ.get(name.upper(), "")
+
+
+def _spares(entry: str, host: str, port: int | None) -> bool:
+    """Whether an entry of `no_proxy` means this host: itself, a domain above it, or a network around it."""
+    name, colon, only = entry.rpartition(":")
+    if colon and only.isdecimal() and ":" not in name:
+        if int(only) != port:
+            return False
+        entry = name
+    domain = entry.lstrip("*").lstrip(".")
+    own = host == domain and not entry.startswith((".", "*."))
+    return entry == "*" or own or (bool(domain) and host.endswith(f".{domain}")) or _in_network(host, entry)
+
+
+def _in_network(host: str, network: str) -> bool:
+    try:
+        return ip_address(host) in ip_network(network, strict=False)
+    except ValueError:
+        return False

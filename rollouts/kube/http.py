@@ -32,6 +32,7 @@ from rollouts.kube.access import (
     AccessError,
     impersonation,
     kubeconfig_paths,
+    proxy_of,
     runs_in_a_pod,
 )
 from rollouts.kube.errors import ApiError, Unreachable
@@ -47,6 +48,7 @@ _TRIES = 5
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
 _CREDENTIALS_CHECK = 60.0
+_LONGEST_LINE = 2 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,10 @@ class HttpWire:
         self._access = access
         self._credentials = credentials
         self._rest = _library().rest.RESTClientObject(credentials.configuration)
-        self._session: aiohttp.ClientSession = self._rest.pool_manager
+        # The library's own session reads ~/.netrc and the proxy variables before each request, in a thread each time.
+        self._session = aiohttp.ClientSession(
+            connector=self._rest.pool_manager.connector, connector_owner=False, read_bufsize=_LONGEST_LINE
+        )
         self._headers = [("User-Agent", user_agent), ("Accept", "application/json"), *impersonation(access)]
         if access.disable_compression:
             self._headers.append(("Accept-Encoding", "identity"))
@@ -97,6 +102,7 @@ class HttpWire:
         self._on_request = on_request
 
     async def close(self) -> None:
+        await self._session.close()
         await self._rest.close()
 
     async def __aenter__(self) -> "HttpWire":
@@ -372,6 +378,7 @@ class _Credentials:
         for field, value in flags.items():
             if value:
                 setattr(configuration, field, value)
+        configuration.proxy = configuration.proxy or proxy_of(str(configuration.host), self._environ) or None
         if access.insecure_skip_tls_verify is not None:
             configuration.verify_ssl = not access.insecure_skip_tls_verify
         if access.token:
