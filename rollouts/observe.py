@@ -4,7 +4,7 @@ Does no I/O. What an object means is parsed once per version of it.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
@@ -13,6 +13,7 @@ from analysis.api import AnalysisTemplate, ClusterAnalysisTemplate
 from analysis.providers.registry import unsupported
 from analysis.schema import Obj, parse_time
 from rollouts.api import labels
+from rollouts.api.meta import ObjectMeta
 from rollouts.api.rollout import Rollout, RolloutSpec
 from rollouts.api.status import RolloutStatus
 from rollouts.api.template import pod_template_hash, step_hash
@@ -64,7 +65,11 @@ class Caches:
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
+    """A Rollout as read from one version of its manifest. `spec` is that manifest's, by which to tell whether another
+    version says the same; None when it could not be read."""
+
     version: str
+    spec: Obj | None
     rollout: Rollout
     template_hash: Hash
     step_hash: str
@@ -125,7 +130,7 @@ class Observer:
         key, version = (namespace_of(obj), name_of(obj)), str(obj["metadata"].get("resourceVersion", ""))
         known = self._parsed.get(key)
         if known is None or known.version != version or known.rollout.metadata.uid != uid_of(obj):
-            known = self._parsed[key] = _parse(obj, version)
+            known = self._parsed[key] = (known and _parsed_again(known, obj, version)) or _parse(obj, version)
         return known
 
     def _replica_sets(self, rollout: Rollout) -> tuple[tuple[ReplicaSet, ...], tuple[ReplicaSet, ...]]:
@@ -265,13 +270,31 @@ def _parse(obj: Obj, version: str) -> _Parsed:
     try:
         rollout = Rollout.model_validate(obj)
     except ValidationError as error:
-        return _Parsed(version, _bare(obj), NO_HASH, "", first_fault(error))
-    fault = spec_fault(rollout)
+        return _Parsed(version, None, _bare(obj), NO_HASH, "", first_fault(error))
+    fault, spec = spec_fault(rollout), obj.get("spec")
     if fault:
-        return _Parsed(version, rollout, NO_HASH, "", fault)
+        return _Parsed(version, spec, rollout, NO_HASH, "", fault)
     template = Hash(pod_template_hash(rollout.spec.template, rollout.status.collision_count))
     canary = rollout.spec.strategy.canary
-    return _Parsed(version, rollout, template, step_hash(canary.steps) if canary else "", "")
+    return _Parsed(version, spec, rollout, template, step_hash(canary.steps) if canary else "", "")
+
+
+def _parsed_again(known: _Parsed, obj: Obj, version: str) -> _Parsed | None:
+    """The same spec with another status, as most versions of a Rollout are; None when more is new.
+
+    The spec is by far the larger part, and its hashes cost more than reading it.
+    """
+    if known.spec is None or known.spec != obj.get("spec"):
+        return None
+    try:
+        metadata = ObjectMeta.model_validate(obj["metadata"])
+        status = RolloutStatus.model_validate(obj.get("status") or {})
+    except ValidationError:
+        return None
+    if status.collision_count != known.rollout.status.collision_count:
+        return None
+    rollout = known.rollout.model_copy(update={"metadata": metadata, "status": status})
+    return replace(known, version=version, spec=obj["spec"], rollout=rollout)
 
 
 def _bare(obj: Obj) -> Rollout:
