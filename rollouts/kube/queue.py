@@ -107,11 +107,14 @@ class Queue(Generic[K]):
         async with asyncio.TaskGroup() as group:
             self._group, self._handle, self._workers = group, handle, workers
             self._hand_out()
-            await self._closing.wait()
-            for timer in self._later.values():
-                timer.cancel()
-            self._later.clear()
-            self._ready.clear()
+            try:
+                await self._closing.wait()
+            finally:  # also when cancelled: whoever is heard of while the last workers end is handed to nobody
+                self._closing.set()
+                for timer in self._later.values():
+                    timer.cancel()
+                self._later.clear()
+                self._ready.clear()
 
     def close(self) -> None:
         """Hand out no more keys. `run` returns once those in hand are done."""
