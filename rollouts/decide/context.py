@@ -157,12 +157,12 @@ class Context:
     def steps(self) -> tuple[CanaryStep, ...]:
         return tuple(self.canary.steps)
 
-    @property
+    @cached_property
     def index(self) -> int:
         """Index of the current step; len(steps) when all are done."""
         return min(self.status.current_step_index or 0, len(self.steps))
 
-    @property
+    @cached_property
     def step(self) -> CanaryStep | None:
         return self.steps[self.index] if self.index < len(self.steps) else None
 

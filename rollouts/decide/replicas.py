@@ -7,6 +7,7 @@ outcome of both is computed at once.
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ def ceil_share(replicas: int, weight: int, whole: int) -> int:
     return -(-replicas * weight // whole)
 
 
+@lru_cache(maxsize=1024)
 def approximate(limits: Limits, weight: int) -> tuple[int, int]:
     """The whole numbers of (canary, stable) pods whose ratio comes nearest to the weight.
 
@@ -72,6 +74,7 @@ def _candidates(size: int, weight: int, whole: int, zero_allowed: bool, may_surg
     return found or [(down, size)]
 
 
+@lru_cache(maxsize=1024)
 def basic_canary(limits: Limits, weight: int, new: Size, stable: Size | None, others: int) -> tuple[int, int]:
     """(new, stable) pods to ask for now, on the way to the weight, without a traffic router.
 
