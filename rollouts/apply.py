@@ -12,6 +12,7 @@ from typing import assert_never
 
 from rollouts.api import labels
 from rollouts.api.template import templates_equal
+from rollouts.decide.injected import own_template
 from rollouts.decide.plan import (
     Action,
     Adopt,
@@ -35,7 +36,7 @@ from rollouts.kube.errors import AlreadyExists, ApiError, NotFound, Refused, Too
 from rollouts.kube.patch import merge_patch
 from rollouts.kube.refs import ANALYSIS_RUN, POD, REPLICA_SET, ROLLOUT, Obj, controller_of, uid_of
 from rollouts.kube.wire import Wire
-from rollouts.observe import Caches, Observer
+from rollouts.observe import Caches, Observer, replica_set
 from rollouts.traffic.base import RoutingError, TrafficSettings, routers
 
 _PODS_AT_ONCE = 10
@@ -118,7 +119,8 @@ class Applier:
         except AlreadyExists:
             created = await self._wire.get(REPLICA_SET, namespace, action.name)
             ours = (controller_of(created) or {}).get("uid") == uid_of(rollout)
-            if not (ours and templates_equal(rollout["spec"].get("template") or {}, created["spec"]["template"])):
+            found = own_template(replica_set(created))
+            if not (ours and templates_equal(rollout["spec"].get("template") or {}, found)):
                 raise
         self._caches.replica_sets.put(created)
 

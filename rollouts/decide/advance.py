@@ -137,7 +137,7 @@ def step_completed(ctx: Context, status: RolloutStatus) -> bool:
 
 
 def _weight_is_set(ctx: Context, status: RolloutStatus) -> bool:
-    if not ctx.routed:
+    if not ctx.routed or ctx.replicas == 0:  # without any pods there is nobody to send traffic to
         return True
     weights = status.canary.weights
     if weights is None or weights.verified is False:

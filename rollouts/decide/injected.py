@@ -38,11 +38,31 @@ def remembered(rs: ReplicaSet) -> Injected:
 
 
 def own_template(rs: ReplicaSet) -> Obj:
-    """The ReplicaSet's pod template without what was injected into it."""
-    added = remembered(rs)
+    """The ReplicaSet's pod template without what was injected into it: metadata, and a rule against stable's nodes."""
+    added, template = remembered(rs), _without_rule(rs.template)
     if added == NOTHING:
-        return rs.template
-    metadata = dict(rs.template.get("metadata") or {})
+        return template
+    metadata = dict(template.get("metadata") or {})
     for field_name, keys in (("labels", added.labels), ("annotations", added.annotations)):
         metadata[field_name] = {k: v for k, v in (metadata.get(field_name) or {}).items() if k not in keys}
-    return {**rs.template, "metadata": metadata}
+    return {**template, "metadata": metadata}
+
+
+def _without_rule(template: Obj) -> Obj:
+    spec = template.get("spec") or {}
+    affinity = spec.get("affinity") or {}
+    rules = affinity.get("podAntiAffinity") or {}
+    kept = {where: [term for term in terms or () if not _is_ours(term)] for where, terms in rules.items()}
+    if kept == rules:
+        return template
+    pruned = {where: terms for where, terms in kept.items() if terms}
+    rest = {key: value for key, value in affinity.items() if key != "podAntiAffinity"}
+    rest |= {"podAntiAffinity": pruned} if pruned else {}
+    bare = {key: value for key, value in spec.items() if key != "affinity"}
+    return {**template, "spec": {**bare, "affinity": rest} if rest else bare}
+
+
+def _is_ours(term: Obj) -> bool:
+    """Nobody but us selects pods by their template hash."""
+    selector = (term.get("podAffinityTerm") or term).get("labelSelector") or {}
+    return any(one.get("key") == labels.POD_TEMPLATE_HASH for one in selector.get("matchExpressions") or ())

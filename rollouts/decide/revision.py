@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from analysis.schema import Obj
 from rollouts.api import defaults, labels
+from rollouts.decide.affinity import with_anti_affinity
 from rollouts.decide.context import Context
 from rollouts.decide.injected import ephemeral_annotation
 from rollouts.decide.metadata import injected_for_new
@@ -43,7 +44,7 @@ def _manifest(ctx: Context, name: str, replicas: int) -> Obj:
             "replicas": replicas,
             "minReadySeconds": ctx.spec.min_ready_seconds,
             "selector": {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), **own}},
-            "template": {**template, "metadata": pod_metadata},
+            "template": with_anti_affinity(ctx, {**template, "metadata": pod_metadata}),
         },
     }
 

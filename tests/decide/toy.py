@@ -11,7 +11,8 @@ from rollouts.api.status import status_wire
 from rollouts.api.template import templates_equal
 from rollouts.decide import decide
 from rollouts.decide import plan as say
-from rollouts.decide.world import Hash, ReplicaSet, Run, Service, World
+from rollouts.decide.injected import own_template
+from rollouts.decide.world import Hash, Pod, ReplicaSet, Run, Service, World
 from tests import make
 
 Obj = dict[str, Any]
@@ -27,6 +28,8 @@ class Toy:
         self.runs: dict[str, Run] = {}
         self.templates: dict[tuple[bool, str], Any] = {}
         self.weights = (0, 100)
+        self.pods: list[Pod] = []
+        self.evicted: tuple[str, ...] = ()
         self.now = make.NOON
         self.log: list[str] = []
         self.events: list[str] = []
@@ -69,6 +72,7 @@ class Toy:
             services=dict(self.services),
             runs=tuple(self.runs.values()),
             templates=self.templates,
+            pods=tuple(self.pods),
         )
 
     def plan(self) -> say.Plan:
@@ -112,7 +116,7 @@ class Toy:
             self.now = max(self.now, wake)
         raise AssertionError("no end")
 
-    def _do(self, action: say.Action) -> None:
+    def _do(self, action: say.Action) -> None:  # noqa: C901 – because it is one table, a line an action
         self.log.append(_told(action))
         match action:
             case say.CreateReplicaSet(name=name):
@@ -126,6 +130,9 @@ class Toy:
                 self.manifest["metadata"].setdefault("annotations", {}).update(action.annotations)
                 if action.replicas is not None:
                     self.spec(replicas=action.replicas)
+            case say.Evict(pods=pods):
+                self.evicted += pods
+                self.pods = [replace(pod, deleting=pod.deleting or pod.name in pods) for pod in self.pods]
             case say.PointService(service=name, hash=hash):
                 self.services[name] = replace(self.services[name], hash=hash, managed_by="r")
             case say.SetWeight(split=split):
@@ -151,8 +158,7 @@ class Toy:
 
     def _created(self, action: say.CreateReplicaSet) -> ReplicaSet:
         metadata = action.manifest["metadata"]
-        assert templates_equal(self.manifest["spec"]["template"], action.manifest["spec"]["template"])
-        return ReplicaSet(
+        created = ReplicaSet(
             name=action.name,
             hash=action.hash,
             created=self.now,
@@ -162,6 +168,8 @@ class Toy:
             labels=metadata["labels"],
             template=action.manifest["spec"]["template"],
         )
+        assert templates_equal(self.manifest["spec"]["template"], own_template(created))
+        return created
 
     # ── what tests ask ──
 
