@@ -50,7 +50,7 @@ class Line:
             if error is not None:
                 raise error
 
-    async def _write(self, verb: str, resource: Resource, name: str, body: Any, *args: Any, **options: Any) -> Any:
+    async def _write(self, verb: str, resource: Resource, name: str, body: Any, /, *args: Any, **options: Any) -> Any:
         if self.dead.is_set():
             await asyncio.Event().wait()
         self._enter(Call(verb, resource, name, options.get("subresource", ""), body))

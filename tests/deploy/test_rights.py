@@ -1,0 +1,160 @@
+"""The controller at work under its own role: no right is missing, and none is granted that nobody uses."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from analysis.schema import format_time
+from rollouts.api.template import pod_template_hash
+from rollouts.kube.errors import ApiError, Refused
+from rollouts.kube.lease import Lease
+from rollouts.kube.refs import REPLICA_SET, ROLLOUT, SERVICE
+from rollouts.sandbox import clock
+from tests import make
+from tests.deploy.rendered import DEPLOY, objects
+from tests.stories.line import Call, Line
+from tests.stories.objects import judged, metric, rollout, service, template, virtual_service
+from tests.stories.stage import Stage
+
+pytestmark = pytest.mark.virtual
+
+(ROLE,) = objects(DEPLOY / "role" / "role.yaml")
+LEADER, _ = objects(DEPLOY / "base" / "leader-role.yaml")
+VERBS = {"replace": "update"}
+
+
+class Right(NamedTuple):
+    """One verb on one resource; a subresource follows a slash."""
+
+    group: str
+    resource: str
+    verb: str
+
+
+FOR_ADMISSION = {Right("argoproj.io", "rollouts/finalizers", "update")}
+"""Asked for by an admission plugin when an object is created that blocks the deletion of its owner."""
+
+
+FOR_RACES = {Right("argoproj.io", "analysisruns", "get")}
+"""Asked for when a run of that name exists and the watch has not told of it yet: who has the name?"""
+
+
+def granted(role: dict[str, Any]) -> set[Right]:
+    return {
+        Right(group, resource, verb)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def used(calls: Iterable[Call]) -> Iterator[Right]:
+    for call in calls:
+        plural = "/".join(filter(None, (call.resource.plural, call.subresource)))
+        yield Right(call.resource.group, plural, VERBS.get(call.verb, call.verb))
+
+
+def only(role: dict[str, Any]) -> Any:
+    """Refuses, as an API server does, what a role does not grant."""
+    rights = granted(role)
+
+    def fault(call: Call) -> ApiError | None:
+        (right,) = used([call])
+        if right in rights:
+            return None
+        return Refused(f"cannot {right.verb} resource {right.resource!r}", code=403, reason="Forbidden")
+
+    return fault
+
+
+class Guarded(Stage):
+    """A stage whose controller has its role's rights, and no others."""
+
+    def start(self) -> None:
+        super().start()
+        self.line.faults.append(only(ROLE))
+
+
+def secret_argument() -> dict[str, Any]:
+    return {"name": "token", "valueFrom": {"secretKeyRef": {"name": "tokens", "key": "prometheus"}}}
+
+
+async def a_release_with_everything(stage: Guarded) -> None:
+    """Traffic by Istio, metadata of running pods, a template of each scope, a Secret, and all of it deleted."""
+    canary = {**make.ISTIO, "canaryMetadata": {"labels": {"role": "canary"}}, "abortScaleDownDelaySeconds": 1}
+    canary |= {"stableMetadata": {"labels": {"role": "stable"}}, "scaleDownDelaySeconds": 1}
+    steps = (make.weight(20), judged("check"), make.pause())
+    await stage.apply(
+        service("stable"),
+        service("canary"),
+        virtual_service(),
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "tokens", "namespace": "default"},
+            "data": {"prometheus": "eA=="},
+        },
+        template("check", metric(condition="result[0] < 1"), args=(secret_argument(),)),
+        rollout(*steps, canary=canary, revisionHistoryLimit=0),
+    )
+    stage.prometheus.says("errors", 0)
+    await stage.reaches("Healthy")
+    for image in ("img:2", "img:3"):
+        await stage.release(image)
+        await stage.reaches("Paused", "CanaryPauseStep")
+        await stage.promote()
+        await stage.reaches("Healthy")
+
+
+async def a_release_whose_name_is_taken(stage: Guarded) -> None:
+    """What its ReplicaSet would be called is there already, and is somebody else's."""
+    pods = {**make.template("img:4"), "metadata": {"labels": {"app": "else"}}}
+    taken = {
+        "apiVersion": REPLICA_SET.api_version,
+        "kind": REPLICA_SET.kind,
+        "metadata": {"name": f"r-{make.hash_of('img:4')}", "labels": {"app": "else"}},
+        "spec": {"replicas": 0, "selector": {"matchLabels": {"app": "else"}}, "template": pods},
+    }
+    await stage.wire.create(REPLICA_SET, "default", taken)
+    await stage.release("img:4")
+    await stage.reaches("Paused", "CanaryPauseStep")
+    assert stage.status()["currentPodHash"] == pod_template_hash(make.template("img:4"), 1)
+
+
+async def a_release_taken_back_twice(stage: Guarded) -> None:
+    """The same Event a second time is counted up on the one that is there."""
+    for _ in range(2):
+        await stage.abort()
+        await stage.reaches("Degraded")
+        await stage.passes(60)
+        await stage.retry()
+        await stage.reaches("Paused", "CanaryPauseStep")
+
+
+async def pods_that_are_replaced(stage: Guarded) -> None:
+    await stage.edit(restartAt=format_time(clock.now()))
+    await stage.until(lambda: stage.status().get("restartedAt"))
+
+
+async def test_its_role_is_what_it_takes_to_move_releases_and_nothing_more() -> None:
+    async with Guarded() as stage:
+        await a_release_with_everything(stage)
+        await a_release_whose_name_is_taken(stage)
+        await a_release_taken_back_twice(stage)
+        await pods_that_are_replaced(stage)
+        await stage.delete(ROLLOUT, "r")
+        await stage.until(lambda: "annotations" not in stage.get(SERVICE, "stable")["metadata"])
+        await stage.passes(600)
+        calls = list(stage.line.calls)
+    assert set(used(calls)) == granted(ROLE) - FOR_ADMISSION - FOR_RACES
+
+
+async def test_the_role_of_its_own_namespace_is_what_it_takes_to_lead() -> None:
+    async with Stage(controller=False) as stage:
+        line = Line(stage.wire)
+        line.faults.append(only(LEADER))
+        lease = Lease(line, clock.now, namespace="default", name="lock", identity="us")
+        await lease.run(lambda: stage.passes(20))
+    assert set(used(line.calls)) == granted(LEADER)
