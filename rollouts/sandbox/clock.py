@@ -12,6 +12,7 @@ import selectors
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
+from contextvars import Context
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias, TypeVar
 
@@ -20,6 +21,9 @@ Clock: TypeAlias = Callable[[], datetime]
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 """The date at which every virtual loop begins."""
+
+_RESOLUTION = time.get_clock_info("monotonic").resolution
+"""By how much asyncio runs timers early, in seconds."""
 
 _STANDSTILL = 200_000
 """After so many turns of the loop in the same moment, nobody is going to let time pass any more."""
@@ -50,6 +54,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def now(self) -> datetime:
         """The loop's date: its epoch and the seconds that have passed on it."""
         return self.epoch + timedelta(seconds=self.time())
+
+    def call_at(  # type: ignore[override] # because typeshed spells the arguments as a TypeVarTuple
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """A timer. One that asyncio would run too early, because it is nearer than its resolution, moves the clock:
+        whoever looks whether his time has come, and sets his timer anew, would else be woken in the same moment for
+        ever."""
+        if self.time() < when <= self.time() + _RESOLUTION:
+            self._jumper.seconds = when
+        return super().call_at(when, callback, *args, context=context)
 
     def run_in_executor(  # type: ignore[override] # because typeshed spells the arguments as a TypeVarTuple
         self, executor: Executor | None, func: Callable[..., Any], *args: Any

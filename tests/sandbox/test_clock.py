@@ -108,3 +108,19 @@ async def test_with_a_socket_open_time_passes_as_on_the_wall() -> None:
 
 async def test_without_the_marker_the_date_is_the_wall_clocks() -> None:
     assert abs(clock.now() - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_whoever_waits_for_a_moment_a_hair_away_gets_there() -> None:
+    async def wait() -> int:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(11.65 - 1e-15)
+        due, turns = loop.time() + 1.8e-15, 0
+        while loop.time() < due:
+            turns += 1
+            woken = asyncio.Event()
+            loop.call_at(due, woken.set)
+            await woken.wait()
+            await asyncio.sleep(0)
+        return turns
+
+    assert clock.run(wait()) <= 1
