@@ -16,22 +16,35 @@ from rollouts.decide.world import ReplicaSet
 
 
 def scale(ctx: Context) -> Iterator[CreateReplicaSet | UpdateReplicaSet | Wait]:
-    """Stable, then new, then all others: what shrinks to make room is asked for before what grows into it."""
+    """A new ReplicaSet is created; then stable, new, all others: what shrinks makes room for what grows into it."""
     if ctx.halted:
         if ctx.new is None:
             yield new_replica_set(ctx, 0)
         yield Wait("no pods are moved while the rollout is paused" if ctx.spec.paused else "analysis was inconclusive")
         return
     want_new, want_stable = wanted_counts(ctx)
+    if ctx.new is None:
+        # First, for it may be refused: then stable must not have been shrunk for nothing, at every try.
+        yield new_replica_set(ctx, _first_size(ctx, want_new))
     if ctx.stable is not None and ctx.stable is not ctx.new:
         yield from resize(ctx, ctx.stable, want_stable)
-    if ctx.new is None:
-        yield new_replica_set(ctx, want_new)
-    elif abort_delay(ctx) and ctx.new.replicas:
-        yield from _keep_until_deadline(ctx, ctx.new, abort_delay(ctx))
-    elif not (ctx.aborted and ctx.new.replicas == want_new == 0):
-        yield from resize(ctx, ctx.new, want_new)
+    if ctx.new is not None:
+        yield from _resize_new(ctx, ctx.new, want_new)
     yield from _retire(ctx)
+
+
+def _first_size(ctx: Context, wanted: int) -> int:
+    """Pods that a new ReplicaSet begins with: what the surge leaves while all others still have theirs."""
+    if ctx.routed or ctx.initial:
+        return wanted
+    return max(0, min(wanted, ctx.limits.most - sum(rs.replicas for rs in ctx.world.replica_sets)))
+
+
+def _resize_new(ctx: Context, new: ReplicaSet, wanted: int) -> Iterator[UpdateReplicaSet | Wait]:
+    if abort_delay(ctx) and new.replicas:
+        yield from _keep_until_deadline(ctx, new, abort_delay(ctx))
+    elif not (ctx.aborted and new.replicas == wanted == 0):
+        yield from resize(ctx, new, wanted)
 
 
 def resize(ctx: Context, rs: ReplicaSet, count: int) -> Iterator[UpdateReplicaSet]:
