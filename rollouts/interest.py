@@ -9,9 +9,10 @@ from rollouts.observe import named_services
 SERVICE_INDEX, JUDGED_INDEX, ROUTED_INDEX = "service", "judged", "routed"
 
 
-def _canary(rollout: Obj) -> Obj:
+def _strategies(rollout: Obj) -> tuple[Obj, Obj]:
+    """Canary and blue-green, {} where it has it not."""
     strategy = (rollout.get("spec") or {}).get("strategy") or {}
-    return strategy.get("canary") or {}
+    return strategy.get("canary") or {}, strategy.get("blueGreen") or {}
 
 
 def by_service(rollout: Obj) -> Iterable[str]:
@@ -21,14 +22,16 @@ def by_service(rollout: Obj) -> Iterable[str]:
 
 def by_judgement(rollout: Obj) -> Iterable[str]:
     """Index of Rollouts: the namespace of those that use any analysis, and "" for all of them."""
-    canary = _canary(rollout)
-    judged = canary.get("analysis") or any("analysis" in step for step in canary.get("steps") or () if step)
+    canary, blue_green = _strategies(rollout)
+    steps = canary.get("steps") or ()
+    judged = canary.get("analysis") or any("analysis" in step for step in steps if step)
+    judged = judged or blue_green.get("prePromotionAnalysis") or blue_green.get("postPromotionAnalysis")
     return (namespace_of(rollout), "") if judged else ()
 
 
 def by_routing(rollout: Obj) -> Iterable[str]:
     """Index of Rollouts: "routed" for those whose traffic a router shares out."""
-    return ("routed",) if _canary(rollout).get("trafficRouting") else ()
+    return ("routed",) if _strategies(rollout)[0].get("trafficRouting") else ()
 
 
 def follows_pods(rollout: Obj) -> bool:

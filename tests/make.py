@@ -36,6 +36,14 @@ def rollout(
     }
 
 
+def blue_green(image: str = "img:1", replicas: int | None = 3, spec: Obj | None = None, **strategy: Any) -> Obj:
+    """A blue-green Rollout's manifest: Services `active` and `preview`, and whatever else the strategy says."""
+    named = {"activeService": "active", "previewService": "preview", **strategy}
+    manifest = rollout(image=image, replicas=replicas, **(spec or {}))
+    manifest["spec"]["strategy"] = {"blueGreen": {key: value for key, value in named.items() if value is not None}}
+    return manifest
+
+
 ISTIO: Obj = {
     "canaryService": "canary",
     "stableService": "stable",
@@ -60,11 +68,8 @@ def world(manifest: Obj, *replica_sets: ReplicaSet, **rest: Any) -> World:
     """The world around a manifest, with hashes computed as observation does."""
     parsed = Rollout.model_validate(manifest)
     strategy = parsed.spec.strategy.canary
-    services = {
-        name: Service(name, {"app": "r"})
-        for name in (strategy.stable_service, strategy.canary_service)
-        if strategy and name
-    }
+    names = (strategy.stable_service, strategy.canary_service) if strategy else ()
+    services = {name: Service(name, {"app": "r"}) for name in names if name}
     defaults = {
         "template_hash": Hash(pod_template_hash(parsed.spec.template, parsed.status.collision_count)),
         "step_hash": step_hash(strategy.steps) if strategy else "",

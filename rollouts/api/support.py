@@ -10,7 +10,7 @@ from rollouts.api.rollout import Rollout
 
 NOT_SUPPORTED_YET = (
     "spec.workloadRef",
-    "spec.strategy.blueGreen",
+    "spec.strategy.blueGreen.antiAffinity",
     "spec.strategy.canary.steps[].experiment",
     "spec.strategy.canary.steps[].plugin",
     "spec.strategy.canary.steps[].setHeaderRoute",

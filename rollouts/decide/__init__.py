@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from rollouts.api.status import RolloutStatus
-from rollouts.decide import canary
+from rollouts.decide import bluegreen, canary
 from rollouts.decide.conditions import deadline_wait
 from rollouts.decide.context import Context
 from rollouts.decide.facts import Said
@@ -49,7 +49,8 @@ def _once(world: World, now: datetime) -> Plan:
     if error:
         return refuse(world, error, now)
     ctx = Context(world, now)
-    said = tuple(canary.story(ctx))
+    story = canary.story if ctx.blue_green is None else bluegreen.story
+    said = tuple(story(ctx))
     status, events = after(ctx, said)
     return Plan(_steps(ctx, status, said), status, events)
 

@@ -30,7 +30,7 @@ def analysis_fault(world: World, path: str, analysis: RolloutAnalysis, *, backgr
     if not analysis.templates:
         if background:
             return ""  # switched off
-        return fielderrors.required(path, "an analysis step without templates would never end")
+        return fielderrors.required(path, "an analysis without templates would never end")
     missing = not_found(analysis.templates, lambda ref: _lookup(world, ref))
     if missing is not None:
         return _fault(path, missing)

@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from rollouts.api import defaults
-from rollouts.api.status import RolloutCondition, RolloutStatus
+from rollouts.api.status import BlueGreenStatus, RolloutCondition, RolloutStatus
 from rollouts.decide import wording
 from rollouts.decide.context import Context, scale_down_deadline
 from rollouts.decide.facts import Aborting, Said
 from rollouts.decide.plan import CreateReplicaSet, Event, Wait
+from rollouts.decide.slots import entry
 
 
 class Conditions:
@@ -74,7 +75,7 @@ def conditions(
     elif not aborted and not (paused and not is_completed(status)):
         _progress(ctx, current, status, healthy=healthy, became_unhealthy=became_unhealthy)
     _pause(ctx, current, status, paused=paused)
-    enough = status.available_replicas >= ctx.replicas
+    enough = status.available_replicas >= ctx.replicas and (ctx.blue_green is None or _is_active(ctx, status))
     message = wording.HAS_AVAILABILITY if enough else wording.LACKS_AVAILABILITY
     current.put(wording.AVAILABLE, str(enough), wording.AVAILABLE_REASON, message)
     _replica_failure(ctx, current)
@@ -82,12 +83,22 @@ def conditions(
 
 
 def is_healthy(ctx: Context, status: RolloutStatus) -> bool:
-    """All pods are of the stable, current template, and available."""
+    """All pods are of the stable, current template, and available. Blue-green: users are on those that are."""
     size = ctx.replicas
-    if not status.updated_replicas == status.available_replicas == status.replicas == size:
+    if not status.updated_replicas == status.available_replicas == size:
+        return False
+    if ctx.blue_green is not None:
+        current = {status.current_pod_hash, status.blue_green.active_selector}
+        return len(current | ({status.blue_green.preview_selector} if ctx.blue_green.preview_service else set())) == 1
+    if status.replicas != size:
         return False
     done = status.current_step_index is None or status.current_step_index >= len(ctx.steps)
     return done and is_completed(status)
+
+
+def _is_active(ctx: Context, status: RolloutStatus) -> bool:
+    """The active Service selects a version that is there."""
+    return any(rs.hash == status.blue_green.active_selector for rs in ctx.world.replica_sets)
 
 
 def is_completed(status: RolloutStatus) -> bool:
@@ -130,7 +141,7 @@ def _progress(
 ) -> None:
     before = current.get(wording.PROGRESSING)
     settled = before is not None and before.reason == wording.NEW_REPLICA_SET_AVAILABLE
-    if settled and status.replicas == status.available_replicas:
+    if settled and _keeps_its_pods(ctx, status):
         return
     name = ctx.new.name if ctx.new else ""
     if healthy:
@@ -147,6 +158,14 @@ def _progress(
         current.put(wording.PROGRESSING, "False", wording.PROGRESS_DEADLINE_EXCEEDED, message)
 
 
+def _keeps_its_pods(ctx: Context, status: RolloutStatus) -> bool:
+    """No pod is missing of those that exist. Blue-green counts the active version's, so it has to be the only one."""
+    if ctx.blue_green is None:
+        return status.replicas == status.available_replicas
+    active = status.blue_green.active_selector == status.current_pod_hash
+    return active and is_completed(status) and status.updated_replicas == status.available_replicas
+
+
 def made_progress(ctx: Context, status: RolloutStatus) -> bool:
     """Whether pods or steps moved on since the stored status."""
     stored = ctx.stored
@@ -158,6 +177,19 @@ def made_progress(ctx: Context, status: RolloutStatus) -> bool:
         or status.stable_rs != stored.stable_rs
         or status.current_step_index != stored.current_step_index
         or status.current_step_hash != stored.current_step_hash
+        or _cut_over(stored.blue_green, status.blue_green)
+    )
+
+
+def _cut_over(before: BlueGreenStatus, after: BlueGreenStatus) -> bool:
+    """A Service was switched, the preview may grow, or an analysis came to something."""
+    if (before.active_selector, before.preview_selector) != (after.active_selector, after.preview_selector):
+        return True
+    pre, post = after.pre_promotion_analysis_run_status, after.post_promotion_analysis_run_status
+    return (
+        (after.scale_up_preview_check_point and not before.scale_up_preview_check_point)
+        or (pre is not None and pre != before.pre_promotion_analysis_run_status)
+        or (post is not None and post != before.post_promotion_analysis_run_status)
     )
 
 
@@ -183,9 +215,16 @@ def deadline(ctx: Context, current: Iterable[RolloutCondition]) -> datetime | No
         return None
     step = ctx.step
     waits = step is not None and bool(step.pause or step.analysis or step.experiment)
-    if waits or ctx.halted or any(scale_down_deadline(rs) for rs in ctx.others):
+    if waits or _is_analysed(ctx) or ctx.halted or any(scale_down_deadline(rs) for rs in ctx.others):
         return None
     return progressing.last_update_time + timedelta(seconds=defaults.progress_deadline_seconds(ctx.rollout))
+
+
+def _is_analysed(ctx: Context) -> bool:
+    """An analysis before or after the switch is under way: as long as it takes, nothing is late."""
+    found = (entry(ctx.stored, "PrePromotion"), entry(ctx.stored, "PostPromotion"))
+    running = any(run is not None and run.status not in wording.VERDICTS for run in found)
+    return running and not ctx.changed and not ctx.aborted
 
 
 def _pause(ctx: Context, current: Conditions, status: RolloutStatus, *, paused: bool) -> None:

@@ -122,7 +122,7 @@ class Context:
                 return self.stored.model_copy(
                     update={"abort": not promote, "promote_full": promote, "aborted_at": None}
                 )
-            return self.stored
+            return self._begun_again if self.retried else self.stored
         canary = self.stored.canary
         return self.stored.model_copy(
             update={
@@ -145,6 +145,23 @@ class Context:
                 "blue_green": BlueGreenStatus(),
             }
         )
+
+    @property
+    def retried(self) -> bool:
+        """Somebody took an abort back, and nothing has followed from that yet."""
+        return self.stored.aborted_at is not None and not self.stored.abort and not self.changed
+
+    @property
+    def _begun_again(self) -> RolloutStatus:
+        """What a retry starts from. That of a blue-green update is judged, paused and sized anew."""
+        blue_green = self.stored.blue_green.model_copy(
+            update={
+                "scale_up_preview_check_point": False,
+                "pre_promotion_analysis_run_status": None,
+                "post_promotion_analysis_run_status": None,
+            }
+        )
+        return self.stored.model_copy(update={"blue_green": blue_green})
 
     @property
     def first_index(self) -> int | None:

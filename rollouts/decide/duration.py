@@ -3,6 +3,7 @@
 from rollouts.api.status import RolloutDuration, RolloutStatus
 from rollouts.decide import wording
 from rollouts.decide.context import Context
+from rollouts.decide.previews import returns_fast
 
 
 def duration(ctx: Context, status: RolloutStatus) -> RolloutDuration | None:
@@ -35,6 +36,8 @@ def _manual_pause(ctx: Context, status: RolloutStatus, current: RolloutDuration)
 
 
 def _manual(ctx: Context, reason: str) -> bool:
+    if reason == wording.BLUE_GREEN_PAUSE and ctx.blue_green is not None:
+        return ctx.blue_green.auto_promotion_enabled is False
     if reason != wording.CANARY_PAUSE_STEP:
         return True
     step = ctx.step
@@ -56,7 +59,7 @@ def _outcome(ctx: Context, status: RolloutStatus) -> str:
     new, stable = ctx.new, ctx.stable
     back = new is not None and stable is not None and new.created < stable.created
     if back:
-        return "RolledBack"
+        return "FastRolledBack" if ctx.blue_green is not None and returns_fast(ctx) else "RolledBack"
     return "FastPromoted" if ctx.status.promote_full else "Promoted"
 
 

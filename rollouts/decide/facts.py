@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 from rollouts.api.status import RolloutAnalysisRunStatus
 from rollouts.decide.plan import Action, Wait
 
-Slot: TypeAlias = Literal["Step", "Background"]
+Slot: TypeAlias = Literal["Step", "Background", "PrePromotion", "PostPromotion"]
 """Which current run a status entry is about; also the value of the run's label `rollout-type`."""
 
 

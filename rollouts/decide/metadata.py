@@ -1,4 +1,4 @@
-"""Pure. Labels and annotations that canary and stable pods carry only while they are that (ephemeral metadata)."""
+"""Pure. Labels and annotations that pods carry for the part they play: canary or preview, stable or active."""
 
 from collections.abc import Iterator, Mapping
 
@@ -16,15 +16,26 @@ def _injected(metadata: PodTemplateMetadata | None) -> Injected:
     return Injected(metadata.labels, metadata.annotations) if metadata else NOTHING
 
 
+def _of_update(ctx: Context) -> Injected:
+    """What the strategy wants pods of the new version to carry until it is stable."""
+    blue_green = ctx.blue_green
+    return _injected(ctx.canary.canary_metadata if blue_green is None else blue_green.preview_metadata)
+
+
+def _of_stable(ctx: Context) -> Injected:
+    blue_green = ctx.blue_green
+    return _injected(ctx.canary.stable_metadata if blue_green is None else blue_green.active_metadata)
+
+
 def injected_for_new(ctx: Context) -> Injected:
-    """The stable pods' metadata once promoted or when nothing else is stable, the canary's until then."""
+    """The stable pods' metadata once promoted or when nothing else is stable, the update's until then."""
     promoted = ctx.is_stable or not ctx.stored.stable_rs
-    return _injected(ctx.canary.stable_metadata if promoted else ctx.canary.canary_metadata)
+    return _of_stable(ctx) if promoted else _of_update(ctx)
 
 
 def follow(ctx: Context) -> Iterator[UpdateReplicaSet | LabelPods]:
     """Bring ReplicaSets' pod templates, then running pods, to the metadata of the part that they play."""
-    configured = ctx.canary.canary_metadata or ctx.canary.stable_metadata
+    configured = _of_update(ctx) != NOTHING or _of_stable(ctx) != NOTHING
     for rs in ctx.world.replica_sets:
         injected = _for(ctx, rs)
         if configured or remembered(rs) != NOTHING:
@@ -36,7 +47,7 @@ def follow(ctx: Context) -> Iterator[UpdateReplicaSet | LabelPods]:
 def _for(ctx: Context, rs: ReplicaSet) -> Injected:
     if rs is ctx.new:
         return injected_for_new(ctx)
-    return _injected(ctx.canary.stable_metadata) if rs is ctx.stable else NOTHING
+    return _of_stable(ctx) if rs is ctx.stable else NOTHING
 
 
 def _template(ctx: Context, rs: ReplicaSet, injected: Injected) -> Iterator[UpdateReplicaSet]:
@@ -61,7 +72,7 @@ def _difference(before: Mapping[str, str], after: Mapping[str, str], own: Mappin
 
 def _pods(ctx: Context, rs: ReplicaSet, injected: Injected) -> Iterator[LabelPods]:
     """Pods are compared one by one, so that a crash between a template and its pods leaves nothing behind."""
-    known = (_injected(ctx.canary.canary_metadata), _injected(ctx.canary.stable_metadata), remembered(rs))
+    known = (_of_update(ctx), _of_stable(ctx), remembered(rs))
     own = (ctx.spec.template or {}).get("metadata") or {} if rs is ctx.new else {}
     stale_labels = {k for part in known for k in part.labels} - injected.labels.keys()
     stale_notes = {k for part in known for k in part.annotations} - injected.annotations.keys()

@@ -29,6 +29,8 @@ def _unfinished(ctx: Context, status: RolloutStatus) -> str:
         return "more replicas need to be updated"
     if status.available_replicas < status.updated_replicas:
         return "updated replicas are still becoming available"
+    if ctx.blue_green is not None:
+        return _before_stable(ctx, status)
     if not ctx.routed and status.replicas > status.updated_replicas:
         return "old replicas are pending termination"
     if withdraws(ctx):
@@ -36,3 +38,17 @@ def _unfinished(ctx: Context, status: RolloutStatus) -> str:
     if not status.stable_rs or status.stable_rs != status.current_pod_hash:
         return "waiting for all steps to complete"
     return ""
+
+
+def _before_stable(ctx: Context, status: RolloutStatus) -> str:
+    """What a blue-green update with all its pods still lacks."""
+    current = status.current_pod_hash
+    if not current or status.blue_green.active_selector != current:
+        return "active service cutover pending"
+    if status.stable_rs == current:
+        return ""
+    judged = ctx.blue_green is not None and ctx.blue_green.post_promotion_analysis is not None
+    run = status.blue_green.post_promotion_analysis_run_status
+    if judged and (run is None or run.status not in wording.VERDICTS):
+        return "waiting for analysis to complete"
+    return "waiting for post-promotion verification to complete"

@@ -14,7 +14,7 @@ from rollouts.api.validate import validate_rollout
 from rollouts.decide.analysisspec import analysis_fault
 from rollouts.decide.world import World
 
-_CANARY = "spec.strategy.canary"
+_CANARY, _BLUE_GREEN = "spec.strategy.canary", "spec.strategy.blueGreen"
 
 
 def fault(world: World) -> str:
@@ -36,17 +36,25 @@ def _references(world: World) -> Iterator[str]:
 
 
 def _services(world: World) -> Iterator[str]:
-    canary = world.rollout.spec.strategy.canary
-    if canary is None:
-        return
-    turns = canary.ping_pong
-    named = [("stableService", canary.stable_service), ("canaryService", canary.canary_service)]
-    if turns is not None:
-        named += [("pingPong.pingService", turns.ping_service), ("pingPong.pongService", turns.pong_service)]
-    for field, name in named:
+    for path, name in _named(world.rollout):
         error = _service(world, name) if name else ""
         if error:
-            yield fielderrors.invalid(f"{_CANARY}.{field}", name, error)
+            yield fielderrors.invalid(path, name, error)
+
+
+def _named(rollout: Rollout) -> Iterator[tuple[str, str]]:
+    """Where the strategy names Services, and which."""
+    canary, blue_green = rollout.spec.strategy.canary, rollout.spec.strategy.blue_green
+    if blue_green is not None:
+        yield f"{_BLUE_GREEN}.activeService", blue_green.active_service
+        yield f"{_BLUE_GREEN}.previewService", blue_green.preview_service
+    if canary is None:
+        return
+    yield f"{_CANARY}.stableService", canary.stable_service
+    yield f"{_CANARY}.canaryService", canary.canary_service
+    if canary.ping_pong is not None:
+        yield f"{_CANARY}.pingPong.pingService", canary.ping_pong.ping_service
+        yield f"{_CANARY}.pingPong.pongService", canary.ping_pong.pong_service
 
 
 def _service(world: World, name: str) -> str:
@@ -64,7 +72,11 @@ def _service(world: World, name: str) -> str:
 
 def analyses(rollout: Rollout) -> Iterator[tuple[str, RolloutAnalysis, bool]]:
     """Every analysis of the strategy: its path, itself, and whether it runs in the background."""
-    canary = rollout.spec.strategy.canary
+    canary, blue_green = rollout.spec.strategy.canary, rollout.spec.strategy.blue_green
+    if blue_green is not None and blue_green.pre_promotion_analysis is not None:
+        yield f"{_BLUE_GREEN}.prePromotionAnalysis.templates", blue_green.pre_promotion_analysis, False
+    if blue_green is not None and blue_green.post_promotion_analysis is not None:
+        yield f"{_BLUE_GREEN}.postPromotionAnalysis.templates", blue_green.post_promotion_analysis, False
     if canary is None:
         return
     for index, step in enumerate(canary.steps):

@@ -1,71 +1,50 @@
 """Pure. Which AnalysisRuns to start, keep and stop, and what their verdicts mean for the rollout."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from analysis.schema import Obj
 from rollouts.api import defaults, labels
-from rollouts.api.canary import RolloutAnalysis
 from rollouts.api.status import RolloutAnalysisRunStatus
-from rollouts.decide import wording
+from rollouts.decide import slots, wording
 from rollouts.decide.analysisspec import spec_of_run
 from rollouts.decide.context import Context
 from rollouts.decide.facts import Aborting, CurrentRun, Pausing, Slot
 from rollouts.decide.plan import DeleteRun, StartRun, StopRun, Wait
+from rollouts.decide.uses import Use, uses
 from rollouts.decide.world import Hash, Run
 
 Told = StartRun | StopRun | DeleteRun | CurrentRun | Pausing | Aborting | Wait
 
 
-@dataclass(frozen=True, slots=True)
-class _Use:
-    """One analysis that the strategy asks for now."""
-
-    slot: Slot
-    analysis: RolloutAnalysis
-    entry: RolloutAnalysisRunStatus | None
-    step: int | None
-
-
 def follow(ctx: Context) -> Iterator[Told]:
-    """The background analysis, the analysis of the current step, then whatever else still runs or lies about."""
+    """Each analysis that the strategy asks for now, then whatever else still runs or lies about."""
     current: set[str] = set()
-    for slot, use in _uses(ctx).items():
-        entry = _entry(ctx, slot)
-        if use is None:
-            if entry is not None:
-                yield CurrentRun(slot, None)
-            continue
-        told = tuple(_keep(ctx, use))
-        current |= {item.entry.name for item in told if isinstance(item, CurrentRun) and item.entry}
+    remembered: set[str] = set()
+    for slot, use in uses(ctx).items():
+        told = tuple(_keep(ctx, use) if use is not None else _left(ctx, slot))
+        names = {item.entry.name for item in told if isinstance(item, CurrentRun) and item.entry}
+        remembered |= names
+        current |= names if use is not None else set()
         yield from told
     yield from _stop_others(ctx, current)
-    yield from _collect(ctx, current)
+    yield from _collect(ctx, remembered)
 
 
-def _uses(ctx: Context) -> dict[Slot, _Use | None]:
-    if ctx.initial or ctx.returns_to_stable or ctx.rolls_back_fast or ctx.status.promote_full or ctx.changed:
-        return {"Background": None, "Step": None}
-    background, step = ctx.canary.analysis, ctx.step
-    started = background is not None and background.templates and ctx.index >= (background.starting_step or 0)
-    return {
-        "Background": _Use("Background", background, _entry(ctx, "Background"), None)
-        if background is not None and started
-        else None,
-        "Step": _Use("Step", step.analysis, _entry(ctx, "Step"), ctx.index)
-        if step is not None and step.analysis is not None and step.analysis.templates
-        else None,
-    }
+def _left(ctx: Context, slot: Slot) -> Iterator[CurrentRun]:
+    """What remains of an analysis that is not asked for now: nothing, but with blue-green how it ended."""
+    entry = slots.entry(ctx.status, slot)
+    if entry is None:
+        return
+    run = next((run for run in ctx.world.runs if run.owned and run.name == entry.name), None)
+    if ctx.blue_green is None:
+        yield CurrentRun(slot, None)
+    elif run is None:
+        yield CurrentRun(slot, entry)
+    else:
+        yield CurrentRun(slot, RolloutAnalysisRunStatus(name=run.name, status=run.phase, message=run.message))
 
 
-def _entry(ctx: Context, slot: Slot) -> RolloutAnalysisRunStatus | None:
-    canary = ctx.status.canary
-    if slot == "Step":
-        return canary.current_step_analysis_run_status
-    return canary.current_background_analysis_run_status
-
-
-def _keep(ctx: Context, use: _Use) -> Iterator[Told]:
+def _keep(ctx: Context, use: Use) -> Iterator[Told]:
     """Start the run, or take over what it has come to."""
     run = _current(ctx, use)
     if run is None or _judged_anew(ctx, use, run):
@@ -77,8 +56,7 @@ def _keep(ctx: Context, use: _Use) -> Iterator[Told]:
     yield CurrentRun(use.slot, RolloutAnalysisRunStatus(name=run.name, status=run.phase, message=run.message))
     match run.phase:
         case "Failed" | "Error":
-            failed = wording.step_analysis_failed if use.slot == "Step" else wording.background_analysis_failed
-            yield Aborting(failed(run.message))
+            yield Aborting(wording.analysis_failed(use.slot, run.message))
         case "Inconclusive" if not ctx.pause_open(wording.INCONCLUSIVE_ANALYSIS):
             yield Pausing(wording.INCONCLUSIVE_ANALYSIS)
         case "Successful":
@@ -87,7 +65,7 @@ def _keep(ctx: Context, use: _Use) -> Iterator[Told]:
             yield Wait(f"AnalysisRun {run.name} is measuring")
 
 
-def _current(ctx: Context, use: _Use) -> Run | None:
+def _current(ctx: Context, use: Use) -> Run | None:
     """The run that the status names, unless it belongs to another step or is gone."""
     if use.entry is None:
         return None
@@ -96,17 +74,17 @@ def _current(ctx: Context, use: _Use) -> Run | None:
     return None if run is None or run.step != use.step else run
 
 
-def _judged_anew(ctx: Context, use: _Use, run: Run) -> bool:
+def _judged_anew(ctx: Context, use: Use, run: Run) -> bool:
     """Somebody resumed after an inconclusive verdict, or retries after an abort."""
     resumed = ctx.status.controller_pause and not ctx.status.pause_conditions and run.phase == "Inconclusive"
     return resumed or (ctx.status.aborted_at is not None and run.finished)
 
 
-def _start(ctx: Context, use: _Use, previous: Run | None) -> Iterator[Told]:
+def _start(ctx: Context, use: Use, previous: Run | None) -> Iterator[Told]:
     if ctx.new is None:
         return
     spec = spec_of_run(ctx.world, use.analysis, stable=Hash(ctx.stored.stable_rs), latest=ctx.hash)
-    base = f"{ctx.name}-{ctx.hash}-{ctx.revision}" + ("" if use.step is None else f"-{use.step}")
+    base = f"{ctx.name}-{ctx.hash}-{ctx.revision}{use.suffix}"
     name, reusable = _free_name(ctx, base, spec, previous)
     if reusable is None:
         yield StartRun(name, _manifest(ctx, use, name, spec))
@@ -129,7 +107,7 @@ def _free_name(ctx: Context, base: str, spec: Obj, previous: Run | None) -> tupl
     return name, None
 
 
-def _manifest(ctx: Context, use: _Use, name: str, spec: Obj) -> Obj:
+def _manifest(ctx: Context, use: Use, name: str, spec: Obj) -> Obj:
     extra = use.analysis.analysis_run_metadata
     instance = {labels.INSTANCE_ID: ctx.world.instance_id} if ctx.world.instance_id else {}
     step = {} if use.step is None else {labels.STEP_INDEX: str(use.step)}

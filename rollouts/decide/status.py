@@ -6,11 +6,12 @@ that an action of the same pass would have needed to know.
 
 from collections.abc import Iterable
 
-from rollouts.api.status import RolloutAnalysisRunStatus, RolloutStatus
-from rollouts.decide import wording
+from rollouts.api.status import RolloutStatus
+from rollouts.decide import slots, wording
 from rollouts.decide.advance import Updates, advance
 from rollouts.decide.conditions import conditions, out_of_time
 from rollouts.decide.context import Context
+from rollouts.decide.cutover import cut_over, observed
 from rollouts.decide.duration import duration
 from rollouts.decide.facts import CurrentRun, Said
 from rollouts.decide.phase import phase
@@ -21,12 +22,16 @@ from rollouts.decide.weights import change_text, recorded_as
 
 def after(ctx: Context, said: Iterable[Said]) -> tuple[RolloutStatus, tuple[Event, ...]]:
     """The status once everything said is done, and the events of this pass in the order in which they happened."""
+    said = tuple(said)
     status = ctx.status.model_copy(update=_observed(ctx))
+    if ctx.blue_green is not None:
+        status = status.model_copy(update=observed(ctx, said))
     said = (*said, *out_of_time(ctx, status))
     events = _told(ctx, said)
     status = _with_runs(ctx, status, said, events)
     status = _with_weights(ctx, status, said, events)
-    status = status.model_copy(update=advance(ctx, status, said, events))
+    move = advance if ctx.blue_green is None else cut_over
+    status = status.model_copy(update=move(ctx, status, said, events))
     status = status.model_copy(update={"duration": duration(ctx, status)})
     found, more = conditions(ctx, status, said)
     status = status.model_copy(update={"conditions": found})
@@ -79,20 +84,17 @@ def _told(ctx: Context, said: Iterable[Said]) -> list[Event]:
 
 
 def _with_runs(ctx: Context, status: RolloutStatus, said: Iterable[Said], events: list[Event]) -> RolloutStatus:
-    canary = status.canary
     for item in said:
         if isinstance(item, CurrentRun):
-            field = f"current_{item.slot.lower()}_analysis_run_status"
-            before: RolloutAnalysisRunStatus | None = getattr(canary, field)
-            canary = canary.model_copy(update={field: item.entry})
-            entry = item.entry
+            before, entry = slots.entry(status, item.slot), item.entry
+            status = slots.with_entry(status, item.slot, entry)
             if entry is not None and entry.status and (before is None or before.status != entry.status):
                 known = before is not None and before.name == entry.name
                 previous = before.status if before is not None and known else "NoPreviousStatus"
                 text = wording.run_changed(item.slot, entry.name, entry.status, previous)
                 bad = entry.status in ("Failed", "Error")
                 events.append(Event(f"AnalysisRun{entry.status}", text, "Warning" if bad else "Normal"))
-    return status.model_copy(update={"canary": canary})
+    return status
 
 
 def _with_weights(ctx: Context, status: RolloutStatus, said: Iterable[Said], events: list[Event]) -> RolloutStatus:

@@ -31,7 +31,11 @@ IS_HEALTHY = "Rollout is healthy"
 IS_NOT_HEALTHY = "Rollout is not healthy"
 
 CANARY_PAUSE_STEP = "CanaryPauseStep"
+BLUE_GREEN_PAUSE = "BlueGreenPause"
 INCONCLUSIVE_ANALYSIS = "InconclusiveAnalysisRun"
+
+VERDICTS = frozenset({"Successful", "Failed", "Error", "Inconclusive"})
+"""Phases in which an AnalysisRun has ended."""
 
 PHASE_HEALTHY, PHASE_DEGRADED, PHASE_PAUSED, PHASE_PROGRESSING = "Healthy", "Degraded", "Paused", "Progressing"
 
@@ -72,12 +76,17 @@ def invalid(name: str, error: str) -> str:
     return f'The Rollout "{name}" is invalid: {error}'
 
 
-def step_analysis_failed(message: str) -> str:
-    return "Step-based analysis phase error/failed" + (f": {message}" if message else "")
+ANALYSIS_FAILED = {
+    "Step": "Step-based analysis phase error/failed",
+    "Background": "Background analysis phase error/failed",
+    "PrePromotion": "Blue/green pre-promotion analysis phase error/failed",
+    "PostPromotion": "Blue/green post-promotion analysis phase error/failed",
+}
+"""Why an update was aborted, by the kind of its analysis."""
 
 
-def background_analysis_failed(message: str) -> str:
-    return "Background analysis phase error/failed" + (f": {message}" if message else "")
+def analysis_failed(kind: str, message: str) -> str:
+    return ANALYSIS_FAILED[kind] + (f": {message}" if message else "")
 
 
 def scaled(name: str, revision: int, before: int, after: int) -> str:

@@ -14,7 +14,6 @@ EXAMPLES: dict[str, Any] = {
     "spec.restartAt": "2024-05-01T12:00:00Z",
     "spec.rollbackWindow": {"revisions": 0},
     "spec.progressDeadlineAbort": True,
-    "spec.strategy.blueGreen": {"activeService": "a"},
     "spec.strategy.canary.dynamicStableScale": True,
     "spec.strategy.canary.minPodsPerReplicaSet": 0,
     "spec.strategy.canary.scaleDownDelayRevisionLimit": 0,
@@ -30,7 +29,12 @@ EXAMPLES: dict[str, Any] = {
     "spec.strategy.canary.trafficRouting.plugins": {"a/b": {}},
     "spec.strategy.canary.trafficRouting.traefik": {"weightedTraefikServiceName": "w"},
 }
-NAMED: dict[str, Any] = {"virtualService": {"name": "v"}, "virtualServices[]": {"name": "v"}, "steps[]": {"pause": {}}}
+NAMED: dict[str, Any] = {
+    "blueGreen": {"activeService": "a"},
+    "virtualService": {"name": "v"},
+    "virtualServices[]": {"name": "v"},
+    "steps[]": {"pause": {}},
+}
 
 
 def rollout_with(path: str, value: Any) -> Rollout:

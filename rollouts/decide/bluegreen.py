@@ -1,0 +1,52 @@
+"""Pure. Blue-green, told in order: what should happen next, and why nothing more can.
+
+The order is the contract: the preview follows the template at once, users follow all of a sudden when the new version
+is whole, analysed and promoted, and what they left goes last.
+"""
+
+from collections.abc import Iterator
+
+from rollouts.decide import activation, gates, metadata, restart, revision, runs, stacks
+from rollouts.decide.context import Context
+from rollouts.decide.facts import Said
+from rollouts.decide.plan import Adopt, Evict, Wait
+from rollouts.decide.previews import size
+
+
+def story(ctx: Context) -> Iterator[Said]:
+    """Everything that is to be done now."""
+    if ctx.world.orphans:
+        yield from (Adopt(rs.name) for rs in ctx.world.orphans)
+        yield Wait("adopted ReplicaSets have to be seen before anything rests on them")
+        return
+    yield from revision.sync(ctx)
+    if ctx.changed:
+        if ctx.new is None:
+            yield stacks.create(ctx)
+        yield from activation.preview(ctx)
+        yield Wait("an update begins: its status is recorded first")
+        return
+    evicted = tuple(restart.restart(ctx))
+    yield from evicted
+    if any(isinstance(item, Evict) for item in evicted):
+        return
+    yield from metadata.follow(ctx)
+    yield from revision.forget(ctx)
+    yield from activation.preview(ctx)
+    yield from activation.activate(ctx)
+    yield from runs.follow(ctx)
+    yield from stacks.scale(ctx)
+    yield from gates.pause(ctx)
+    yield Wait(_reason(ctx))
+
+
+def _reason(ctx: Context) -> str:
+    """Why the rollout stands where it stands, for a person."""
+    new = ctx.new
+    if new is None:
+        return "the new ReplicaSet has to be seen first"
+    if ctx.aborted:
+        return "the update was aborted: the active Service selects stable, until a retry or a new template"
+    if ctx.is_stable and new.available >= ctx.replicas:
+        return "waiting for a change"
+    return f"ReplicaSet {new.name} has {new.available} of {size(ctx)} available pods"
