@@ -37,7 +37,8 @@ from rollouts.kube.patch import merge_patch
 from rollouts.kube.refs import ANALYSIS_RUN, POD, REPLICA_SET, ROLLOUT, Obj, controller_of, uid_of
 from rollouts.kube.wire import Wire
 from rollouts.observe import Caches, Observer, replica_set
-from rollouts.traffic.base import RoutingError, TrafficSettings, routers
+from rollouts.traffic.base import Edit, RoutingError, TrafficSettings
+from rollouts.traffic.registry import routers
 
 _PODS_AT_ONCE = 10
 
@@ -73,6 +74,19 @@ class Applier:
                 outcome.taken = isinstance(action, CreateReplicaSet) and isinstance(error, AlreadyExists)
                 break
         return outcome
+
+    def has_nothing_to_write(self, world: World, plan: Plan) -> bool:
+        """Whether carrying out this plan would send no request: routing objects, if any, say its split already."""
+        return all(isinstance(action, SetWeight) and self._is_routed(world, action) for action in plan.changes)
+
+    def _is_routed(self, world: World, action: SetWeight) -> bool:
+        try:
+            return not any(
+                tuple(router.edit(self._observer.routing_objects(router.needs()), action.split))
+                for router in routers(world.rollout, self._traffic)
+            )
+        except RoutingError:
+            return False
 
     async def _do(self, rollout: Obj, world: World, action: Action, outcome: Outcome) -> None:
         namespace = rollout["metadata"]["namespace"]
@@ -173,16 +187,23 @@ class Applier:
             try:
                 edits = tuple(router.edit(found, action.split))
             except RoutingError as error:
-                outcome.events.append(Event("TrafficRoutingError", str(error), "Warning"))
+                outcome.events.append(Event(error.reason or "TrafficRoutingError", str(error), "Warning"))
                 raise Refused(str(error)) from error
             for edit in edits:
-                before = found[edit.ref]
-                patch = merge_patch(before, edit.want)
-                version = before["metadata"].get("resourceVersion", "")
-                patch["metadata"] = {**patch.get("metadata", {}), "resourceVersion": version}
-                cache = self._caches.routing[edit.ref.resource]
-                await self._patch(cache, edit.ref.namespace, edit.ref.name, patch)
+                await self._edit(edit, found.get(edit.ref))
                 outcome.events.append(edit.event)
+
+    async def _edit(self, edit: Edit, before: Obj | None) -> None:
+        cache, ref = self._caches.routing[edit.ref.resource], edit.ref
+        if edit.want is None:
+            await self._delete(cache, ref.namespace, ref.name)
+        elif before is None:
+            cache.put(await self._wire.create(ref.resource, ref.namespace, edit.want))
+        else:
+            patch = merge_patch(before, edit.want)
+            version = before["metadata"].get("resourceVersion", "")
+            patch["metadata"] = {**patch.get("metadata", {}), "resourceVersion": version}
+            await self._patch(cache, ref.namespace, ref.name, patch)
 
     # ── AnalysisRuns ──
 

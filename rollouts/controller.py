@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -28,6 +29,9 @@ log = structlog.get_logger(__name__)
 HOLD = 0.5
 """Seconds for which a status that differs in nothing but counts is held back, so that pods that become ready one after
 another cost one write, not one each."""
+
+_FORESEEN = 4
+"""How many passes without a write are foreseen at most."""
 
 _COUNTS = ("replicas", "updated_replicas", "ready_replicas", "available_replicas", "hpa_replicas", "message")
 
@@ -94,13 +98,34 @@ class RolloutController:
         world = self._observer.world(obj)
         plan = self._decide(world, now)
         outcome = await self._applier.apply(obj, world, plan)
-        status, events = self._recorded(world, plan, outcome, now)
+        last = plan if outcome.error or not plan.changes else self._foreseen(key, plan, outcome, now)
+        status, events = self._recorded(world, last, outcome, now)
         stored = await self._store(key, obj, world, status, outcome, hurry=bool(plan.changes or outcome.error))
         self._speak(obj, (*outcome.events, *(events if stored else ())))
         self._log(key, plan, status, outcome)
         if outcome.error is not None:
             raise outcome.error
-        return self._next_look(key, plan)
+        return self._next_look(key, last)
+
+    def _foreseen(self, key: Key, plan: Plan, outcome: Outcome, now: datetime) -> Plan:
+        """What the passes after this plan would come to as long as they write nothing but status: one write for all.
+
+        They are decided on what the caches hold now, which is what this plan wrote. A pass that acts is left to its
+        own time, when the status on which it rests is stored.
+        """
+        for _ in range(_FORESEEN):
+            obj = self._caches.rollouts.get(*key)
+            if obj is None or obj["metadata"].get("resourceVersion", "") != outcome.version:
+                break  # somebody else wrote: look at that first
+            world = self._observer.world(obj).with_status(plan.status)
+            following = self._decide(world, now)
+            if following.invalid or not self._applier.has_nothing_to_write(world, following):
+                break
+            settled = following.status == plan.status
+            plan = replace(following, events=(*plan.events, *following.events))
+            if settled:
+                break
+        return plan
 
     def _decide(self, world: World, now: datetime) -> Plan:
         try:
