@@ -55,7 +55,8 @@ from rollouts.observe import (
 )
 from rollouts.servicerelease import ServiceRelease, managed_by
 from rollouts.settings import Settings
-from rollouts.traffic.base import TrafficSettings, needed_resources
+from rollouts.traffic.base import TrafficSettings
+from rollouts.traffic.registry import needed_resources
 
 log = structlog.get_logger(__name__)
 

@@ -22,7 +22,8 @@ from rollouts.decide.restart import pending
 from rollouts.decide.world import NO_HASH, Hash, Pod, ReplicaSet, Run, Service, World
 from rollouts.kube.cache import Cache, Key
 from rollouts.kube.refs import Ref, Resource, controller_of, name_of, namespace_of, uid_of
-from rollouts.traffic.base import TrafficSettings, routers
+from rollouts.traffic.base import TrafficSettings
+from rollouts.traffic.registry import routers
 
 TemplateKey = tuple[bool, str]
 """Whether a template is cluster-wide, and its name."""

@@ -132,6 +132,8 @@ def step_completed(ctx: Context, status: RolloutStatus) -> bool:
         return at_wanted_counts(ctx)
     if step.set_weight is not None:
         return at_wanted_counts(ctx) and _weight_is_set(ctx, status)
+    if step.set_header_route is not None or step.set_mirror_route is not None:
+        return True  # the route stands from now on, as soon and as long as there are canary pods to serve it
     run = status.canary.current_step_analysis_run_status
     return step.analysis is not None and run is not None and run.status == "Successful"
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from analysis.schema import Obj
+from rollouts.api.canary import HeaderRoutingMatch, RouteMatch
 from rollouts.api.status import RolloutStatus
 from rollouts.decide.world import Hash
 
@@ -68,10 +69,20 @@ class DeleteReplicaSet:
 
 @dataclass(frozen=True, slots=True)
 class UpdateRollout:
-    """Write to the Rollout itself: its annotations and, where absent, the default of spec.replicas."""
+    """Write to the Rollout itself: annotations (None removes one) and, where absent, the default of spec.replicas."""
 
-    annotations: Mapping[str, str]
+    annotations: Mapping[str, str | None]
     replicas: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleWorkload:
+    """Change the size of the Deployment that spec.workloadRef names, if it still is at the version that was seen."""
+
+    name: str
+    before: int
+    replicas: int
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +103,35 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True)
+class HeaderRoute:
+    """Requests with any of these headers go to the canary, whatever the weights are."""
+
+    name: str
+    match: tuple[HeaderRoutingMatch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorRoute:
+    """A percentage of the requests that match is sent to the canary too; its answers are thrown away."""
+
+    name: str
+    match: tuple[RouteMatch, ...]
+    percentage: int
+
+
+@dataclass(frozen=True, slots=True)
 class Split:
-    """How traffic is to be shared: everything a router must say, identity and share together."""
+    """How traffic is to be shared: everything a router must say, identity and share together.
+
+    `routes` are the header and mirror routes that stand; every other route named in `managed` is to be gone.
+    """
 
     canary: Destination
     stable: Destination
     additional: tuple[Destination, ...] = ()
     max_weight: int = 100
+    routes: tuple[HeaderRoute | MirrorRoute, ...] = ()
+    managed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +170,7 @@ Action: TypeAlias = (
     | Evict
     | DeleteReplicaSet
     | UpdateRollout
+    | ScaleWorkload
     | PointService
     | SetWeight
     | StartRun

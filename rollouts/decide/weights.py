@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from rollouts.api.status import TrafficWeights, WeightDestination
 from rollouts.decide.context import Context
 from rollouts.decide.plan import Destination, SetWeight, Split, Wait
+from rollouts.decide.routes import managed, standing
 from rollouts.decide.steps import at_wanted_counts, enough_available, weight_at
 from rollouts.decide.withdraw import carried_hash, withdrawn, withdraws
 from rollouts.decide.world import NO_HASH, Hash, ReplicaSet
@@ -30,8 +31,11 @@ def route(ctx: Context) -> Iterator[SetWeight | Wait]:
         canary=Destination(canary_service, canary_hash(ctx), weight),
         stable=Destination(stable_service, stable.hash, ctx.max_weight - weight),
         max_weight=ctx.max_weight,
+        routes=standing(ctx),
+        managed=managed(ctx),
     )
-    yield SetWeight(split, recorded=ctx.weights == recorded_as(ctx, split))
+    routes_change = ctx.step is not None and bool(ctx.step.set_header_route or ctx.step.set_mirror_route)
+    yield SetWeight(split, recorded=ctx.weights == recorded_as(ctx, split) and not routes_change)
 
 
 def _covers(ctx: Context, stable: ReplicaSet, need: int) -> bool:

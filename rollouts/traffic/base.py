@@ -6,20 +6,31 @@ from typing import Protocol
 
 from rollouts.api.rollout import Rollout
 from rollouts.decide.plan import Event, Split
-from rollouts.kube.refs import Obj, Ref, Resource
+from rollouts.kube.refs import Obj, Ref, Resource, controller_of
 
 
 class RoutingError(Exception):
-    """A routing object does not hold what the Rollout says it does. The text is for the user."""
+    """A routing object does not hold what the Rollout says it does. The text is for the user.
+
+    `reason`: the reason of a Warning event of its own, where users know one; "" for the common TrafficRoutingError.
+    """
+
+    def __init__(self, text: str, reason: str = "") -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What an object must say. `want` is the whole object; whoever applies it sends the smallest patch from what was
-    found, conditional on its version, so that a concurrent edit by somebody else is merged rather than lost."""
+    """What an object must say.
+
+    `want` is the whole object: one that was not found is created (without an owner: the dialect sets one where there
+    has to be one), None deletes it. Whoever applies it sends the smallest patch from what was found, conditional on
+    its version, so that a concurrent edit by somebody else is merged rather than lost.
+    """
 
     ref: Ref
-    want: Obj
+    want: Obj | None
     event: Event
 
 
@@ -34,16 +45,13 @@ class TrafficSettings:
         return Resource("networking.istio.io", self.istio_api_version, "virtualservices", "VirtualService")
 
     @property
+    def destination_rules(self) -> Resource:
+        return Resource("networking.istio.io", self.istio_api_version, "destinationrules", "DestinationRule")
+
+    @property
     def resources(self) -> tuple[Resource, ...]:
         """Every kind of routing object that some dialect edits."""
-        return (self.virtual_services,)
-
-
-def needed_resources(rollout: Obj, settings: TrafficSettings) -> tuple[Resource, ...]:
-    """The kinds of routing objects that a Rollout's manifest needs, read without a model."""
-    strategy = (rollout.get("spec") or {}).get("strategy") or {}
-    routing = (strategy.get("canary") or {}).get("trafficRouting") or {}
-    return (settings.virtual_services,) if routing.get("istio") else ()
+        return (self.virtual_services, self.destination_rules)
 
 
 class Router(Protocol):
@@ -58,19 +66,25 @@ class Router(Protocol):
         ...
 
     def edit(self, found: Mapping[Ref, Obj], split: Split) -> Iterable[Edit]:
-        """What the objects must say for this split; none where they say it already. RoutingError when they cannot."""
+        """What the objects must say for this split; none where they say it already. RoutingError when they cannot.
+
+        The edits are applied in their order.
+        """
         ...
 
 
-def routers(rollout: Rollout, settings: TrafficSettings) -> tuple[Router, ...]:
-    """The routers that a Rollout names, in the order in which they are asked."""
-    from rollouts.traffic.istio import Istio  # here: each dialect imports this module
+def owner_of(rollout: Rollout) -> Obj:
+    """The owner reference by which a Rollout controls an object that it created."""
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Rollout",
+        "name": rollout.metadata.name,
+        "uid": rollout.metadata.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
 
-    canary = rollout.spec.strategy.canary
-    routing = canary.traffic_routing if canary else None
-    if canary is None or routing is None:
-        return ()
-    named: list[Router] = []
-    if routing.istio is not None:
-        named.append(Istio.of(rollout, canary, routing.istio, settings))
-    return tuple(named)
+
+def is_owned(obj: Obj, rollout_uid: str) -> bool:
+    """Whether the Rollout with this uid controls the object."""
+    return (controller_of(obj) or {}).get("uid") == rollout_uid

@@ -301,3 +301,65 @@ def test_the_rule_does_not_make_a_template_another_one():
     other = toy.of(V2)
     toy.sets[other.name] = replace(other, hash="fromelsewhere")  # as another version of the hash would have named it
     assert not toy.plan().changes or all("Create" not in type(action).__name__ for action in toy.plan().changes)
+
+
+# ── header and mirror routes ──
+
+HEADER: make.Obj = {"setHeaderRoute": {"name": "h", "match": [{"headerName": "agent", "headerValue": {"exact": "x"}}]}}
+MIRROR: make.Obj = {"setMirrorRoute": {"name": "m", "match": [{"method": {"exact": "GET"}}], "percentage": 35}}
+
+
+def with_routes(*steps: make.Obj) -> Toy:
+    routing = {**make.ISTIO["trafficRouting"], "managedRoutes": [{"name": "h"}, {"name": "m"}]}
+    return routed(*steps, trafficRouting=routing)
+
+
+def standing(toy: Toy) -> list[str]:
+    return [route.name for route in toy.routes]
+
+
+def test_a_route_stands_from_its_step_on_until_the_promotion():
+    toy = with_routes(make.weight(20), HEADER, MIRROR, make.pause())
+    toy.image(V2)
+    toy.run()
+    assert toy.phase == "Paused CanaryPauseStep"
+    assert standing(toy) == ["h", "m"]
+    toy.patch_status(pauseConditions=None)
+    toy.run()
+    assert (toy.phase, standing(toy)) == ("Healthy", [])
+
+
+def test_a_step_without_match_takes_its_route_away():
+    toy = with_routes(make.weight(20), HEADER, make.pause(), {"setHeaderRoute": {"name": "h"}}, make.pause())
+    toy.image(V2)
+    toy.run()
+    assert standing(toy) == ["h"]
+    toy.patch_status(pauseConditions=None)
+    toy.run()
+    assert standing(toy) == []
+
+
+def test_a_route_before_the_first_canary_pod_comes_when_the_pod_does():
+    """Upstream deletes it at once and never brings it back."""
+    toy = with_routes(HEADER, make.weight(20), make.pause())
+    toy.image(V2)
+    toy.settle()
+    assert standing(toy) == []
+    toy.run()
+    assert standing(toy) == ["h"]
+
+
+def test_an_abort_takes_routes_away_once_even_when_the_first_step_sets_one():
+    """Upstream adds and removes it for ever, 50 to 100 times a second."""
+    toy = with_routes(HEADER, make.weight(20), make.pause())
+    toy.image(V2)
+    toy.run()
+    toy.patch_status(abort=True)
+    toy.settle()
+    assert standing(toy) == []
+    toy.run(toy.now + timedelta(minutes=5))
+    assert standing(toy) == []
+
+
+def test_a_first_deployment_sets_no_routes():
+    assert standing(with_routes(HEADER)) == []

@@ -28,6 +28,7 @@ class Toy:
         self.runs: dict[str, Run] = {}
         self.templates: dict[tuple[bool, str], Any] = {}
         self.weights = (0, 100)
+        self.routes: tuple[say.HeaderRoute | say.MirrorRoute, ...] = ()
         self.pods: list[Pod] = []
         self.evicted: tuple[str, ...] = ()
         self.now = make.NOON
@@ -85,6 +86,9 @@ class Toy:
         for action in changes[:crash_after]:
             self._do(action)
             self.action_writes += 1
+        for action in plan.actions:
+            if isinstance(action, say.SetWeight) and (crash_after is None or crash_after >= len(changes)):
+                self.routes = action.split.routes
         if crash_after is not None and crash_after < len(changes):
             return True
         before = self.manifest.get("status", {})

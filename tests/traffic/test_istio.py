@@ -11,7 +11,8 @@ from rollouts.api.rollout import Rollout
 from rollouts.decide.plan import Destination, Split
 from rollouts.decide.world import Hash
 from rollouts.kube.refs import Ref
-from rollouts.traffic.base import RoutingError, TrafficSettings, needed_resources, routers
+from rollouts.traffic.base import RoutingError, TrafficSettings
+from rollouts.traffic.registry import needed_resources, routers
 from tests import make
 
 Obj = dict[str, Any]

@@ -1,0 +1,110 @@
+"""Pure. Istio for one Rollout: which objects it needs, what is wrong with them, and what they must say."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Self
+
+from rollouts.api.canary import CanaryStrategy
+from rollouts.api.fielderrors import invalid
+from rollouts.api.rollout import Rollout
+from rollouts.api.traffic import IstioDestinationRule, IstioTrafficRouting, IstioVirtualService
+from rollouts.decide.plan import Event, Split
+from rollouts.kube.refs import Obj, Ref, Resource
+from rollouts.traffic.base import Edit, RoutingError, TrafficSettings
+from rollouts.traffic.istio import destinationrule, virtualservice
+from rollouts.traffic.istio.names import Names
+from rollouts.traffic.istio.selection import Target
+
+_PATH = "spec.strategy.canary.trafficRouting.istio"
+
+
+@dataclass(frozen=True, slots=True)
+class Istio:
+    """The VirtualServices of one Rollout, and its DestinationRule if it names one."""
+
+    rollout: str
+    targets: tuple[Target, ...]
+    names: Names
+    managed: frozenset[str]
+    rule: Ref | None
+    rule_names: IstioDestinationRule | None
+    ambiguous: bool  # neither or both of virtualService and virtualServices
+
+    @classmethod
+    def of(
+        cls, rollout: Rollout, canary: CanaryStrategy, istio: IstioTrafficRouting, settings: TrafficSettings
+    ) -> Self:
+        namespace, routing = rollout.metadata.namespace, canary.traffic_routing
+        single = [(istio.virtual_service, f"{_PATH}.virtualService")] if istio.virtual_service else []
+        several = [(vs, f"{_PATH}.virtualServices[{index}]") for index, vs in enumerate(istio.virtual_services)]
+        rule = istio.destination_rule
+        return cls(
+            rollout=rollout.metadata.name,
+            targets=tuple(_target(vs, path, settings.virtual_services, namespace) for vs, path in single + several),
+            names=_names(canary, rule),
+            managed=frozenset(route.name for route in routing.managed_routes or ()) if routing else frozenset(),
+            rule=Ref(settings.destination_rules, namespace, rule.name) if rule else None,
+            rule_names=rule,
+            ambiguous=bool(single) == bool(several),
+        )
+
+    def needs(self) -> Iterator[Ref]:
+        yield from (target.ref for target in self.targets)
+        if self.rule is not None:
+            yield self.rule
+
+    def fault(self, found: Mapping[Ref, Obj]) -> str:
+        if self.ambiguous:
+            return invalid(_PATH, "istio", "either VirtualService or VirtualServices must be configured")
+        return next(filter(None, (self._fault(target, found) for target in self.targets)), "")
+
+    def _fault(self, target: Target, found: Mapping[Ref, Obj]) -> str:
+        path, name = f"{target.path}.name", target.spec.name
+        if target.ref not in found:
+            return invalid(path, name, f'virtualservices.networking.istio.io "{target.ref.name}" not found')
+        try:
+            virtualservice.check(found[target.ref], target, self.names, self.managed)
+        except RoutingError as error:
+            return invalid(path, name, f"Istio VirtualService has invalid HTTP routes. Error: {error}")
+        return ""
+
+    def edit(self, found: Mapping[Ref, Obj], split: Split) -> Iterator[Edit]:
+        """The DestinationRule first: a subset must select the right pods before it is given a share."""
+        names = self.names.with_services_of(split)
+        if self.rule is not None and self.rule_names is not None:
+            if self.rule not in found:
+                text = f'destinationrules.networking.istio.io "{self.rule.name}" not found'
+                raise RoutingError(text, "DestinationRuleNotFound")
+            rule = found[self.rule]
+            names = replace(names, rule_host=str((rule.get("spec") or {}).get("host") or ""))
+            after = destinationrule.say(rule, self.rule_names, split, self.rollout)
+            if after is not rule:
+                text = f"DestinationRule `{self.rule.name}` subset updated"
+                yield Edit(self.rule, after, Event("UpdatedDestinationRule", text))
+        for target in self.targets:
+            if target.ref not in found:
+                text = f'virtualservices.networking.istio.io "{target.ref.name}" not found'
+                raise RoutingError(text, "VirtualServiceNotFound")
+            before = found[target.ref]
+            after = virtualservice.say(before, target, names, split)
+            if after is not before:
+                text = f"VirtualService `{target.ref.name}` set to desiredWeight '{split.canary.weight}'"
+                yield Edit(target.ref, after, Event("Updated VirtualService", text))
+
+
+def _names(canary: CanaryStrategy, rule: IstioDestinationRule | None) -> Names:
+    turns = canary.ping_pong
+    services = canary.canary_service, canary.stable_service
+    if turns is not None and not all(services):
+        services = turns.ping_service, turns.pong_service
+    if rule is None:
+        return Names(*services)
+    return Names(*services, rule.canary_subset_name, rule.stable_subset_name, frozenset(rule.additional_subset_names))
+
+
+def _target(vs: IstioVirtualService, path: str, resource: Resource, namespace: str) -> Target:
+    """`name` may hold a namespace behind its last dot, and the cluster's suffix behind that."""
+    name = vs.name.removesuffix(".cluster.local")
+    if "." in name:
+        name, namespace = name.rsplit(".", 1)
+    return Target(Ref(resource, namespace, name), vs, path)
