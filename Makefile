@@ -12,7 +12,7 @@ PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
 .DEFAULT_GOAL := help
 
 help: ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 install: $(VENV)/.installed ## Make .venv with the executables rollouts and kubectl-argo-rollouts
 
@@ -24,6 +24,10 @@ sandbox: install ## Serve a cluster in a process, for kubectl (ARGS="--port 8001
 
 test: install ## Run every test (ARGS="tests/decide -k canary" for some)
 	$(BIN)/python -m pytest -q $(ARGS)
+
+test-cluster: install ## Run the stories on a real API server, built with Go the first time (minutes)
+	$(BIN)/python -m rollouts.sandbox.controlplane testenv .cache/controlplane
+	$(BIN)/python -m pytest -q -m cluster tests/cluster $(ARGS)
 
 check: install ## Format, lint, types, layers, sizes: everything but the behaviour
 	$(BIN)/ruff format --check .
@@ -61,4 +65,4 @@ $(BIN)/python:
 		$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check pip; \
 	else echo "$(PYTHON) has neither ensurepip nor pip: install python3-venv (apt-get install python3-venv)" >&2; exit 1; fi
 
-.PHONY: help install demo sandbox test check fix crds bench clean
+.PHONY: help install demo sandbox test test-cluster check fix crds bench clean

@@ -1,4 +1,8 @@
-"""`@pytest.mark.virtual` (on a test, or as a module's `pytestmark`) runs async tests where waiting is free."""
+"""Marks that say where tests run.
+
+`@pytest.mark.virtual` (on a test, or as a module's `pytestmark`) runs async tests where waiting is free.
+`@pytest.mark.cluster` runs tests on a real control plane, and only when they are asked for: `make test-cluster`.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -8,7 +12,14 @@ import pytest
 from rollouts.sandbox.clock import VirtualLoop
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--record", action="store_true", help="write anew what a real API server answers")
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "cluster: run this test on a real control plane, if asked for with -m cluster")
+    if not config.option.markexpr:
+        config.option.markexpr = "not cluster"
     config.addinivalue_line("markers", "virtual: run this async test on a loop whose time jumps to the next timer")
 
 
