@@ -28,6 +28,7 @@ DECIDING = (
     "rollouts.decide",
     "rollouts.view",
     "rollouts.operations",
+    "rollouts.experiment.decide",
     "rollouts.traffic.",
     "analysis.decide",
     "analysis.evaluate",
@@ -35,7 +36,7 @@ DECIDING = (
 )
 ASYNC_SYNTAX = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
 WAIVER = re.compile(r"#\s*(?:noqa|type:\s*ignore|pragma)\b")
-NAMED_AND_EXPLAINED = re.compile(r"#\s*(?:noqa: [A-Z]+\d+(?:, [A-Z]+\d+)*|type: ignore\[[a-z, -]+\]) +[#-] +\S.{3,}")
+NAMED_AND_EXPLAINED = re.compile(r"#\s*(?:noqa: [A-Z]+\d+(?:, [A-Z]+\d+)*|type: ignore\[[a-z, -]+\]) +[#–-] +\S.{3,}")
 UNFINISHED = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X|NotImplemented" r"Error)\b")
 MACHINE_PATH = re.compile(r"(?<![\w.$}])/(?:work|farm|root|home/(?!argo-rollouts))/\w")
 

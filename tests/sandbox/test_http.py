@@ -221,7 +221,7 @@ async def test_a_client_that_leaves_takes_its_watch_along(http: aiohttp.ClientSe
         assert api.watching == 1
         response.close()
     async with asyncio.timeout(5):
-        while api.watching:  # noqa: ASYNC110 (the server tells nobody when a watch goes)
+        while api.watching:  # noqa: ASYNC110 - the server tells nobody when a watch goes
             await asyncio.sleep(0.01)
 
 
