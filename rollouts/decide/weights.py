@@ -34,8 +34,7 @@ def route(ctx: Context) -> Iterator[SetWeight | Wait]:
         routes=standing(ctx),
         managed=managed(ctx),
     )
-    routes_change = ctx.step is not None and bool(ctx.step.set_header_route or ctx.step.set_mirror_route)
-    yield SetWeight(split, recorded=ctx.weights == recorded_as(ctx, split) and not routes_change)
+    yield SetWeight(split, recorded=ctx.weights == recorded_as(ctx, split))
 
 
 def _covers(ctx: Context, stable: ReplicaSet, need: int) -> bool:
