@@ -1,4 +1,4 @@
-"""The one seam to a cluster: six verbs on dicts. A real API server and the sandbox both stand behind it."""
+"""Pure. The one seam to a cluster: six verbs on dicts. A real API server and the sandbox both stand behind it."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field

@@ -139,7 +139,7 @@ async def test_a_conflict_on_every_first_write_only_costs_a_second_look() -> Non
 @pytest.mark.parametrize("verb", ["patch", "create"])
 async def test_a_server_that_asks_for_patience_is_given_it(verb: str) -> None:
     async with Stage() as stage:
-        busy = lambda: TooManyRequests("too many requests", details={"retryAfterSeconds": 1})  # noqa: E731
+        busy = lambda: TooManyRequests("too many requests", details={"retryAfterSeconds": 1})  # noqa: E731 - shorter than a function
         await stage.deploy(template(), *istio(*STEPS, judged()))
         stage.prometheus.says("errors", 0.0)
         stage.line.faults.append(first_time(busy, verb))
