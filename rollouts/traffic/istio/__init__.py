@@ -1,4 +1,4 @@
-"""Pure. Istio's dialect: VirtualServices that carry the weights, and a DestinationRule whose subsets follow the pods."""
+"""Pure. Istio's dialect: VirtualServices carry the weights, a DestinationRule's subsets follow the pods."""
 
 from rollouts.traffic.istio.router import Istio
 
