@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from analysis.api import AnalysisTemplate
 from rollouts.api.rollout import Rollout
 from rollouts.api.template import pod_template_hash, step_hash
 from rollouts.decide.world import Hash, ReplicaSet, Service, World
@@ -58,6 +59,12 @@ def weight(percent: int) -> Obj:
 
 def pause(duration: int | str | None = None) -> Obj:
     return {"pause": {} if duration is None else {"duration": duration}}
+
+
+def analysis_template(name: str = "check") -> AnalysisTemplate:
+    """A template whose only metric is measured once."""
+    metric = {"name": "m", "provider": {"web": {"url": "http://a"}}, "successCondition": "true"}
+    return AnalysisTemplate.model_validate({"metadata": {"name": name}, "spec": {"metrics": [metric]}})
 
 
 def hash_of(image: str) -> Hash:

@@ -137,6 +137,8 @@ class Toy:
             case say.Evict(pods=pods):
                 self.evicted += pods
                 self.pods = [replace(pod, deleting=pod.deleting or pod.name in pods) for pod in self.pods]
+            case say.LabelPods(pods=pods):
+                self.pods = [_labelled(pod, action) if pod.name in pods else pod for pod in self.pods]
             case say.PointService(service=name, hash=hash):
                 self.services[name] = replace(self.services[name], hash=hash, managed_by="r")
             case say.SetWeight(split=split):
@@ -192,6 +194,15 @@ class Toy:
         """The ReplicaSet whose pods a Service selects."""
         wanted = self.services[service].hash
         return next((rs for rs in self.sets.values() if rs.hash == wanted), None)
+
+
+def _labelled(pod: Pod, action: say.LabelPods) -> Pod:
+    labels, notes = {**pod.labels, **action.labels}, {**pod.annotations, **action.annotations}
+    return replace(
+        pod,
+        labels={key: value for key, value in labels.items() if value is not None},
+        annotations={key: value for key, value in notes.items() if value is not None},
+    )
 
 
 def _updated(rs: ReplicaSet, action: say.UpdateReplicaSet) -> ReplicaSet:
