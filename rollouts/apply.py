@@ -24,6 +24,7 @@ from rollouts.decide.plan import (
     LabelPods,
     Plan,
     PointService,
+    ScaleWorkload,
     SetWeight,
     StartRun,
     StopRun,
@@ -34,7 +35,7 @@ from rollouts.decide.world import World
 from rollouts.kube.cache import Cache
 from rollouts.kube.errors import AlreadyExists, ApiError, NotFound, Refused, TooManyRequests
 from rollouts.kube.patch import merge_patch
-from rollouts.kube.refs import ANALYSIS_RUN, POD, REPLICA_SET, ROLLOUT, Obj, controller_of, uid_of
+from rollouts.kube.refs import ANALYSIS_RUN, DEPLOYMENT, POD, REPLICA_SET, ROLLOUT, Obj, controller_of, uid_of
 from rollouts.kube.wire import Wire
 from rollouts.observe import Caches, Observer, replica_set
 from rollouts.traffic.base import Edit, RoutingError, TrafficSettings
@@ -92,13 +93,15 @@ class Applier:
         namespace = rollout["metadata"]["namespace"]
         match action:
             case CreateReplicaSet() | Adopt() | UpdateReplicaSet() | DeleteReplicaSet():
-                await self._replica_set(rollout, namespace, action)
+                await self._replica_set(rollout, world, action)
             case LabelPods():
                 await self._label_pods(namespace, action)
             case Evict():
                 await self._evict(namespace, action)
             case UpdateRollout():
                 await self._update_rollout(rollout, action, outcome)
+            case ScaleWorkload():
+                await self._scale_workload(namespace, action)
             case PointService():
                 await self._point(rollout, action, outcome)
             case SetWeight():
@@ -111,12 +114,12 @@ class Applier:
     # ── ReplicaSets ──
 
     async def _replica_set(
-        self, rollout: Obj, namespace: str, action: CreateReplicaSet | Adopt | UpdateReplicaSet | DeleteReplicaSet
+        self, rollout: Obj, world: World, action: CreateReplicaSet | Adopt | UpdateReplicaSet | DeleteReplicaSet
     ) -> None:
-        replica_sets = self._caches.replica_sets
+        namespace, replica_sets = rollout["metadata"]["namespace"], self._caches.replica_sets
         match action:
             case CreateReplicaSet():
-                await self._create_replica_set(rollout, action)
+                await self._create_replica_set(rollout, world.rollout.spec.template, action)
             case Adopt(name=name):
                 owners = {"metadata": {"ownerReferences": [_owner(rollout)]}}
                 await self._patch(replica_sets, namespace, name, owners)
@@ -125,7 +128,7 @@ class Applier:
             case DeleteReplicaSet(name=name):
                 await self._delete(replica_sets, namespace, name)
 
-    async def _create_replica_set(self, rollout: Obj, action: CreateReplicaSet) -> None:
+    async def _create_replica_set(self, rollout: Obj, template: Obj, action: CreateReplicaSet) -> None:
         manifest = _owned(action.manifest, rollout)
         namespace = rollout["metadata"]["namespace"]
         try:
@@ -134,7 +137,7 @@ class Applier:
             created = await self._wire.get(REPLICA_SET, namespace, action.name)
             ours = (controller_of(created) or {}).get("uid") == uid_of(rollout)
             found = own_template(replica_set(created))
-            if not (ours and templates_equal(rollout["spec"].get("template") or {}, found)):
+            if not (ours and templates_equal(template, found)):
                 raise
         self._caches.replica_sets.put(created)
 
@@ -170,6 +173,10 @@ class Applier:
         written = await self._wire.patch(ROLLOUT, metadata["namespace"], metadata["name"], patch)
         self._caches.rollouts.put(written)
         outcome.version = str(written["metadata"]["resourceVersion"])
+
+    async def _scale_workload(self, namespace: str, action: ScaleWorkload) -> None:
+        patch = {"metadata": {"resourceVersion": action.version}, "spec": {"replicas": action.replicas}}
+        await self._patch(self._caches.workloads[DEPLOYMENT], namespace, action.name, patch)
 
     async def _point(self, rollout: Obj, action: PointService, outcome: Outcome) -> None:
         metadata = rollout["metadata"]

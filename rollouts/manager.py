@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -16,9 +17,12 @@ from rollouts.interest import (
     JUDGED_INDEX,
     ROUTED_INDEX,
     SERVICE_INDEX,
+    WORKLOAD_INDEX,
     by_judgement,
     by_routing,
     by_service,
+    by_workload,
+    concerns_referrers,
     follows_pods,
     key_of,
     owning_rollout,
@@ -37,6 +41,7 @@ from rollouts.kube.refs import (
     ROLLOUT,
     SERVICE,
     Obj,
+    Ref,
     Resource,
     namespace_of,
 )
@@ -47,11 +52,13 @@ from rollouts.observe import (
     BY_HASH,
     BY_NAMESPACE,
     ORPHANS,
+    WORKLOADS,
     Caches,
     Observer,
     hashed,
     in_namespace,
     orphaned_in,
+    workload_ref,
 )
 from rollouts.servicerelease import ServiceRelease, managed_by
 from rollouts.settings import Settings
@@ -160,10 +167,12 @@ class Controllers:
         return f"{labels.INSTANCE_ID}={instance}" if instance else f"!{labels.INSTANCE_ID}"
 
     async def _prepare(self, rollout: Obj) -> None:
-        """Watch what this Rollout needs and others may not: pods, or routing objects. Waits until it is known."""
+        """Watch what this Rollout needs and others may not: pods, workloads, routing objects. Waits until it is known."""
         wanted: list[tuple[Cache, Scope, bool]] = []
         if follows_pods(rollout):
             wanted.append((self.caches.pods, Scope(self._namespace, labels.POD_TEMPLATE_HASH), False))
+        if (ref := workload_ref(rollout)) is not None:
+            wanted.append((self.caches.workloads[ref.resource], Scope(self._namespace), False))
         # A mesh's objects may live in any namespace that the manifest names, where we may look there at all.
         needed = needed_resources(rollout, self._traffic)
         wanted += [(self.caches.routing[resource], Scope(self._namespace), True) for resource in needed]
@@ -183,6 +192,7 @@ class Controllers:
         for name, index in ((SERVICE_INDEX, by_service), (JUDGED_INDEX, by_judgement), (ROUTED_INDEX, by_routing)):
             caches.rollouts.add_index(name, index)
         caches.rollouts.add_index(BY_NAMESPACE, in_namespace)
+        caches.rollouts.add_index(WORKLOAD_INDEX, by_workload)
         caches.services.add_index("manager", lambda service: (f"{namespace_of(service)}/{managed_by(service)}",))
         caches.rollouts.subscribe(self._rollout_changed)
         caches.replica_sets.subscribe(self._replica_set_changed)
@@ -193,6 +203,8 @@ class Controllers:
             cache.subscribe(self._template_changed)
         for cache in caches.routing.values():
             cache.subscribe(self._routing_changed)
+        for resource, cache in caches.workloads.items():
+            cache.subscribe(partial(self._workload_changed, resource))
 
     def _rollout_changed(self, old: Obj | None, new: Obj | None) -> None:
         key = key_of(new or old or {})
@@ -245,6 +257,11 @@ class Controllers:
 
     def _routing_changed(self, old: Obj | None, new: Obj | None) -> None:
         self._look(key_of(rollout) for rollout in self.caches.rollouts.by(ROUTED_INDEX, "routed"))
+
+    def _workload_changed(self, resource: Resource, old: Obj | None, new: Obj | None) -> None:
+        if concerns_referrers(old, new):
+            ref = Ref(resource, *key_of(new or old or {}))
+            self._look(key_of(rollout) for rollout in self.caches.rollouts.by(WORKLOAD_INDEX, str(ref)))
 
     def _look(self, keys: Iterable[Key]) -> None:
         for key in keys:
@@ -312,6 +329,7 @@ def _caches(traffic: TrafficSettings) -> Caches:
         cluster_analysis_templates=Cache(CLUSTER_ANALYSIS_TEMPLATE),
         pods=Cache(POD, transform=_only_metadata, indexes={BY_HASH: hashed}),
         routing={resource: Cache(resource) for resource in traffic.resources},
+        workloads={resource: Cache(resource) for resource in WORKLOADS.values()},
     )
 
 

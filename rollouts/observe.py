@@ -17,11 +17,22 @@ from rollouts.api.meta import ObjectMeta
 from rollouts.api.rollout import Rollout, RolloutSpec
 from rollouts.api.status import RolloutStatus
 from rollouts.api.template import pod_template_hash, step_hash
-from rollouts.decide.references import spec_fault, template_refs
+from rollouts.decide import workload
+from rollouts.decide.references import template_refs
 from rollouts.decide.restart import pending
 from rollouts.decide.world import NO_HASH, Hash, Pod, ReplicaSet, Run, Service, World
 from rollouts.kube.cache import Cache, Key
-from rollouts.kube.refs import Ref, Resource, controller_of, name_of, namespace_of, uid_of
+from rollouts.kube.refs import (
+    DEPLOYMENT,
+    POD_TEMPLATE,
+    REPLICA_SET,
+    Ref,
+    Resource,
+    controller_of,
+    name_of,
+    namespace_of,
+    uid_of,
+)
 from rollouts.traffic.base import TrafficSettings
 from rollouts.traffic.registry import routers
 
@@ -61,15 +72,18 @@ class Caches:
     cluster_analysis_templates: Cache
     pods: Cache
     routing: dict[Resource, Cache] = field(default_factory=dict)
+    workloads: dict[Resource, Cache] = field(default_factory=dict)
     secrets: Cache | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
     """A Rollout as read from one version of its manifest. `spec` is that manifest's, by which to tell whether another
-    version says the same; None when it could not be read."""
+    version says the same; None when it could not be read. `workload` tells which version of which workload it has its
+    template from, "" for none."""
 
     version: str
+    workload: str
     spec: Obj | None
     rollout: Rollout
     template_hash: Hash
@@ -105,7 +119,8 @@ class Observer:
 
     def world(self, obj: Obj) -> World:
         """The world around this Rollout, as the caches have it."""
-        parsed = self._parse(obj)
+        found = self._workload(obj)
+        parsed = self._parse(obj, found)
         rollout, namespace = parsed.rollout, parsed.rollout.metadata.namespace
         if parsed.fault:
             return World(rollout, spec_fault=parsed.fault)
@@ -125,13 +140,21 @@ class Observer:
             routing_error=self._routing_error(rollout),
             spec_fault="",
             instance_id=self._instance_id,
+            workload=None if found is None else workload.workload(found),
         )
 
-    def _parse(self, obj: Obj) -> _Parsed:
+    def _workload(self, obj: Obj) -> Obj | None:
+        ref = workload_ref(obj)
+        cache = self._caches.workloads.get(ref.resource) if ref is not None else None
+        return cache.get(ref.namespace, ref.name) if ref is not None and cache is not None else None
+
+    def _parse(self, obj: Obj, found: Obj | None) -> _Parsed:
         key, version = (namespace_of(obj), name_of(obj)), str(obj["metadata"].get("resourceVersion", ""))
-        known = self._parsed.get(key)
-        if known is None or known.version != version or known.rollout.metadata.uid != uid_of(obj):
-            known = self._parsed[key] = (known and _parsed_again(known, obj, version)) or _parse(obj, version)
+        known, template = self._parsed.get(key), _template_version(found)
+        if known is None or known.workload != template or known.rollout.metadata.uid != uid_of(obj):
+            known = self._parsed[key] = _parse(obj, version, found)
+        elif known.version != version:
+            known = self._parsed[key] = _parsed_again(known, obj, version) or _parse(obj, version, found)
         return known
 
     def _replica_sets(self, rollout: Rollout) -> tuple[tuple[ReplicaSet, ...], tuple[ReplicaSet, ...]]:
@@ -217,6 +240,22 @@ class Observer:
         return found
 
 
+WORKLOADS = {
+    ("apps", "Deployment"): DEPLOYMENT,
+    ("apps", "ReplicaSet"): REPLICA_SET,
+    ("", "PodTemplate"): POD_TEMPLATE,
+}
+"""What spec.workloadRef may name, by (API group, kind)."""
+
+
+def workload_ref(rollout: Obj) -> Ref | None:
+    """The object that a Rollout's manifest takes its template from, read without a model; None where there is none, or
+    none that could be one."""
+    ref = (rollout.get("spec") or {}).get("workloadRef") or {}
+    resource = WORKLOADS.get((str(ref.get("apiVersion") or "").rpartition("/")[0], str(ref.get("kind"))))
+    return None if resource is None else Ref(resource, namespace_of(rollout), str(ref.get("name") or ""))
+
+
 def named_services(rollout: Obj) -> tuple[str, ...]:
     """Every Service that a Rollout's manifest names, read without a model: also of one that cannot be parsed."""
     strategy = ((rollout.get("spec") or {}).get("strategy")) or {}
@@ -267,17 +306,27 @@ def service_names(rollout: Rollout) -> tuple[str, ...]:
     return tuple(filter(None, names))
 
 
-def _parse(obj: Obj, version: str) -> _Parsed:
+def _template_version(workload: Obj | None) -> str:
+    """What identifies a workload's template: its generation, which its status leaves alone, where it has one."""
+    if workload is None:
+        return ""
+    metadata = workload["metadata"]
+    return f"{uid_of(workload)}/{metadata.get('generation') or metadata.get('resourceVersion', '')}"
+
+
+def _parse(obj: Obj, version: str, found: Obj | None) -> _Parsed:
+    template_version = _template_version(found)
     try:
-        rollout = Rollout.model_validate(obj)
+        rollout, fault = workload.resolved(Rollout.model_validate(obj), found)
     except ValidationError as error:
-        return _Parsed(version, None, _bare(obj), NO_HASH, "", first_fault(error))
-    fault, spec = spec_fault(rollout), obj.get("spec")
+        return _Parsed(version, template_version, None, _bare(obj), NO_HASH, "", first_fault(error))
+    spec = obj.get("spec")
     if fault:
-        return _Parsed(version, spec, rollout, NO_HASH, "", fault)
+        return _Parsed(version, template_version, spec, rollout, NO_HASH, "", fault)
     template = Hash(pod_template_hash(rollout.spec.template, rollout.status.collision_count))
     canary = rollout.spec.strategy.canary
-    return _Parsed(version, spec, rollout, template, step_hash(canary.steps) if canary else "", "")
+    steps = step_hash(canary.steps) if canary else ""
+    return _Parsed(version, template_version, spec, rollout, template, steps, "")
 
 
 def _parsed_again(known: _Parsed, obj: Obj, version: str) -> _Parsed | None:

@@ -18,6 +18,8 @@ REVISION_HISTORY = "rollout.argoproj.io/revision-history"
 DESIRED_REPLICAS = "rollout.argoproj.io/desired-replicas"
 EPHEMERAL_METADATA = "rollout.argoproj.io/ephemeral-metadata"
 WORKLOAD_GENERATION = "rollout.argoproj.io/workload-generation"
+WORKLOAD_REPLICAS = "rollout.argoproj.io/workload-replicas"
+MIGRATED_FROM = "rollout.argoproj.io/migrated-from"
 SCALE_DOWN_DEADLINE = "scale-down-deadline"
 MANAGED_BY_ROLLOUTS = "argo-rollouts.argoproj.io/managed-by-rollouts"
 EXPERIMENT_NAME = "experiment.argoproj.io/name"
@@ -26,6 +28,18 @@ NOTIFIED = "notified.notifications.argoproj.io"
 LAST_APPLIED_CONFIGURATION = "kubectl.kubernetes.io/last-applied-configuration"
 
 NOT_COPIED_TO_REPLICA_SETS = frozenset(
-    {LAST_APPLIED_CONFIGURATION, REVISION, REVISION_HISTORY, DESIRED_REPLICAS, NOTIFIED}
+    {
+        LAST_APPLIED_CONFIGURATION,
+        REVISION,
+        REVISION_HISTORY,
+        DESIRED_REPLICAS,
+        NOTIFIED,
+        WORKLOAD_GENERATION,
+        WORKLOAD_REPLICAS,
+        MIGRATED_FROM,
+    }
 )
-"""Annotations of a Rollout that its ReplicaSets do not take over."""
+"""Annotations of a Rollout that its ReplicaSets do not take over.
+
+Argo Rollouts copies the workload's generation too, which costs a write and an entry of the revision history for each
+change of it and tells nobody anything."""

@@ -30,13 +30,13 @@ def _errors(rollout: Rollout) -> Iterator[str]:
     if spec.workload_ref is None:
         yield from _selector_errors(spec.selector)
         yield from pod_template_errors(spec.template, spec.selector, "spec.template")
-    elif _has_metadata(spec):
+    elif has_own_template(spec):
         yield fielderrors.internal("spec.template", "template must be empty for workload reference rollout")
     yield from _number_errors(rollout)
     yield from _strategy_errors(rollout)
 
 
-def _has_metadata(spec: RolloutSpec) -> bool:
+def has_own_template(spec: RolloutSpec) -> bool:
     """A template counts as given when it has labels or annotations, whatever its containers."""
     metadata = spec.template.get("metadata")
     return isinstance(metadata, dict) and bool(metadata.get("labels") or metadata.get("annotations"))

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from rollouts.api.status import RolloutStatus
-from rollouts.decide import bluegreen, canary
+from rollouts.decide import bluegreen, canary, workload
 from rollouts.decide.conditions import deadline_wait
 from rollouts.decide.context import Context
 from rollouts.decide.facts import Said
@@ -50,7 +50,7 @@ def _once(world: World, now: datetime) -> Plan:
         return refuse(world, error, now)
     ctx = Context(world, now)
     story = canary.story if ctx.blue_green is None else bluegreen.story
-    said = tuple(story(ctx))
+    said = (*story(ctx), *workload.hand_over(ctx))
     status, events = after(ctx, said)
     return Plan(_steps(ctx, status, said), status, events)
 

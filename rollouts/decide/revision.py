@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from analysis.schema import Obj
 from rollouts.api import defaults, labels
+from rollouts.decide import workload
 from rollouts.decide.affinity import with_anti_affinity
 from rollouts.decide.context import Context
 from rollouts.decide.injected import ephemeral_annotation
@@ -76,11 +77,12 @@ def sync(ctx: Context) -> Iterator[UpdateReplicaSet | UpdateRollout]:
                 annotations=annotations,
                 min_ready_seconds=patience if new.min_ready_seconds != patience else None,
             )
-    revision = {labels.REVISION: str(ctx.revision)}
-    missing = ctx.rollout.metadata.annotations.get(labels.REVISION) != revision[labels.REVISION]
-    if missing or ctx.spec.replicas is None:
+    changed = workload.annotations(ctx)
+    if ctx.rollout.metadata.annotations.get(labels.REVISION) != str(ctx.revision):
+        changed[labels.REVISION] = str(ctx.revision)
+    if changed or ctx.spec.replicas is None:
         # A HorizontalPodAutoscaler reads spec.replicas, so an absent one is written out.
-        yield UpdateRollout(revision if missing else {}, 1 if ctx.spec.replicas is None else None)
+        yield UpdateRollout(changed, 1 if ctx.spec.replicas is None else None)
 
 
 def forget(ctx: Context) -> Iterator[DeleteReplicaSet]:

@@ -6,8 +6,9 @@ that an action of the same pass would have needed to know.
 
 from collections.abc import Iterable
 
+from rollouts.api import labels
 from rollouts.api.status import RolloutStatus
-from rollouts.decide import slots, wording
+from rollouts.decide import slots, wording, workload
 from rollouts.decide.advance import Updates, advance
 from rollouts.decide.conditions import conditions, out_of_time
 from rollouts.decide.context import Context
@@ -15,7 +16,7 @@ from rollouts.decide.cutover import cut_over, observed
 from rollouts.decide.duration import duration
 from rollouts.decide.facts import CurrentRun, Said
 from rollouts.decide.phase import phase
-from rollouts.decide.plan import CreateReplicaSet, Event, SetWeight, UpdateReplicaSet, UpdateRollout
+from rollouts.decide.plan import CreateReplicaSet, Event, ScaleWorkload, SetWeight, UpdateReplicaSet, UpdateRollout
 from rollouts.decide.restart import done
 from rollouts.decide.weights import change_text, recorded_as
 
@@ -56,6 +57,7 @@ def _observed(ctx: Context) -> Updates:
         "available_replicas": ctx.all_available,
         "hpa_replicas": current,
         "selector": str(ctx.spec.selector) if ctx.spec.selector else "",
+        "workload_observed_generation": workload.observed_generation(ctx),
     }
 
 
@@ -73,7 +75,9 @@ def _told(ctx: Context, said: Iterable[Said]) -> list[Event]:
             case UpdateReplicaSet(name=name, replicas=int(count)) if count != sizes[name].replicas:
                 rs = sizes[name]
                 events.append(Event("ScalingReplicaSet", wording.scaled(name, rs.revision, rs.replicas, count)))
-            case UpdateRollout(annotations=annotations) if annotations:
+            case ScaleWorkload(name=name, before=before, replicas=count):
+                events.append(Event("ScalingDeployment", wording.deployment_scaled(name, before, count)))
+            case UpdateRollout(annotations=annotations) if labels.REVISION in annotations:
                 events.append(Event("RolloutUpdated", f"Rollout updated to revision {ctx.revision}"))
     if ctx.changed and ctx.steps and ctx.stored.current_pod_hash:
         if ctx.is_stable:

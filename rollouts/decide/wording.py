@@ -94,6 +94,10 @@ def scaled(name: str, revision: int, before: int, after: int) -> str:
     return f"Scaled {direction} ReplicaSet {name} (revision {revision}) from {before} to {after}"
 
 
+def deployment_scaled(name: str, before: int, after: int) -> str:
+    return f"Scaled {'up' if after > before else 'down'} Deployment {name} from {before} to {after}"
+
+
 def switched_service(service: str, before: str, after: str) -> str:
     return f"Switched selector for service '{service}' from '{before}' to '{after}'"
 

@@ -86,6 +86,18 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Workload:
+    """The object that spec.workloadRef names. Counts are pods, and mean something for a Deployment only."""
+
+    name: str
+    generation: int = 0
+    version: str = ""  # its resourceVersion: what was decided rests on this very version
+    replicas: int = 0  # spec.replicas: how many it was asked for
+    current: int = 0  # status.replicas: how many there are, of whatever template
+    available: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """Everything that a decision about one Rollout rests on.
 
@@ -97,6 +109,7 @@ class World:
     * pods: only where canaryMetadata or stableMetadata must reach them, or spec.restartAt asks for new ones.
     * routing_error: what the routers say about the routing objects that the spec names.
     * spec_fault: what is wrong with the manifest alone, where that is known already ("": nothing; None: look).
+    * workload: the object that spec.workloadRef names; the Rollout then has its template and selector.
     """
 
     rollout: Rollout
@@ -112,6 +125,7 @@ class World:
     routing_error: str = ""
     spec_fault: str | None = None
     instance_id: str = ""
+    workload: Workload | None = None
 
     def with_status(self, status: RolloutStatus) -> "World":
         """The same world, once `status` is stored."""

@@ -10,7 +10,6 @@ from rollouts.api.support import NOT_SUPPORTED_YET, unsupported
 REFUSAL = "Forbidden: not supported yet by this controller"
 
 EXAMPLES: dict[str, Any] = {
-    "spec.workloadRef": {"kind": "Deployment", "name": "d"},
     "spec.restartAt": "2024-05-01T12:00:00Z",
     "spec.rollbackWindow": {"revisions": 0},
     "spec.progressDeadlineAbort": True,
