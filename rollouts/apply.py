@@ -35,7 +35,17 @@ from rollouts.decide.world import World
 from rollouts.kube.cache import Cache
 from rollouts.kube.errors import AlreadyExists, ApiError, NotFound, Refused, TooManyRequests
 from rollouts.kube.patch import merge_patch
-from rollouts.kube.refs import ANALYSIS_RUN, DEPLOYMENT, POD, REPLICA_SET, ROLLOUT, Obj, controller_of, uid_of
+from rollouts.kube.refs import (
+    ANALYSIS_RUN,
+    DEPLOYMENT,
+    POD,
+    REPLICA_SET,
+    ROLLOUT,
+    Obj,
+    controller_of,
+    owner_reference,
+    uid_of,
+)
 from rollouts.kube.wire import Wire
 from rollouts.observe import Caches, Observer, replica_set
 from rollouts.traffic.base import Edit, RoutingError, TrafficSettings
@@ -121,10 +131,10 @@ class Applier:
             case CreateReplicaSet():
                 await self._create_replica_set(rollout, world.rollout.spec.template, action)
             case Adopt(name=name):
-                owners = {"metadata": {"ownerReferences": [_owner(rollout)]}}
+                owners = {"metadata": {"ownerReferences": [owner_reference(ROLLOUT, rollout)]}}
                 await self._patch(replica_sets, namespace, name, owners)
             case UpdateReplicaSet(name=name):
-                await self._patch(replica_sets, namespace, name, _replica_set_patch(action))
+                await self._patch(replica_sets, namespace, name, replica_set_patch(action))
             case DeleteReplicaSet(name=name):
                 await self._delete(replica_sets, namespace, name)
 
@@ -253,19 +263,8 @@ class Applier:
             return
 
 
-def _owner(rollout: Obj) -> Obj:
-    return {
-        "apiVersion": ROLLOUT.api_version,
-        "kind": ROLLOUT.kind,
-        "name": rollout["metadata"]["name"],
-        "uid": uid_of(rollout),
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
-
-
 def _owned(manifest: Obj, rollout: Obj) -> Obj:
-    where = {"namespace": rollout["metadata"]["namespace"], "ownerReferences": [_owner(rollout)]}
+    where = {"namespace": rollout["metadata"]["namespace"], "ownerReferences": [owner_reference(ROLLOUT, rollout)]}
     return {**manifest, "metadata": {**manifest["metadata"], **where}}
 
 
@@ -277,7 +276,8 @@ def service_patch(rollout: str | None, hash: str | None) -> Obj:
     }
 
 
-def _replica_set_patch(action: UpdateReplicaSet) -> Obj:
+def replica_set_patch(action: UpdateReplicaSet) -> Obj:
+    """The merge patch that makes this change."""
     spec: Obj = {}
     if action.replicas is not None:
         spec["replicas"] = action.replicas

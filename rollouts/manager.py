@@ -12,6 +12,9 @@ from rollouts.analysisrun import AnalysisRunController, ClusterSecrets
 from rollouts.api import labels
 from rollouts.apply import Applier
 from rollouts.controller import RolloutController
+from rollouts.experiment.controller import ExperimentController
+from rollouts.experiment.interest import Interest
+from rollouts.experiment.observe import Observer as ExperimentObserver
 from rollouts.gauges import Sources
 from rollouts.interest import (
     JUDGED_INDEX,
@@ -36,6 +39,7 @@ from rollouts.kube.refs import (
     ANALYSIS_RUN,
     ANALYSIS_TEMPLATE,
     CLUSTER_ANALYSIS_TEMPLATE,
+    EXPERIMENT,
     POD,
     REPLICA_SET,
     ROLLOUT,
@@ -43,6 +47,7 @@ from rollouts.kube.refs import (
     Obj,
     Ref,
     Resource,
+    controller_of,
     namespace_of,
 )
 from rollouts.kube.watch import Pace, Scope, Watcher
@@ -107,6 +112,7 @@ class Controllers:
         self.rollouts: Queue[Key] = Queue("Rollouts")
         self.analysis_runs: Queue[Key] = Queue("AnalysisRuns")
         self.services: Queue[Key] = Queue("Services")
+        self.experiments: Queue[Key] = Queue("Experiments")
         self._metrics = metrics
         observer = Observer(self.caches, self._traffic, settings.instance_id)
         applier = Applier(wire, self.caches, observer, self._traffic)
@@ -123,6 +129,15 @@ class Controllers:
             http,
         )
         self._service_release = ServiceRelease(wire, self.caches)
+        self._experiment_controller = ExperimentController(
+            wire,
+            self.caches,
+            ExperimentObserver(self.caches, observer, settings.instance_id),
+            self.recorder,
+            clock,
+            metrics,
+            settings.instance_id,
+        )
         self.watchers = self._watchers()
         self._subscribe()
         if metrics is not None:
@@ -130,7 +145,7 @@ class Controllers:
 
     @property
     def queues(self) -> tuple[Queue[Key], ...]:
-        return (self.rollouts, self.analysis_runs, self.services)
+        return (self.rollouts, self.analysis_runs, self.services, self.experiments)
 
     @property
     def sources(self) -> Sources:
@@ -138,6 +153,7 @@ class Controllers:
         caches = self.caches
         return Sources(
             rollouts=lambda: caches.rollouts,
+            experiments=lambda: caches.experiments,
             analysis_runs=lambda: caches.analysis_runs,
             analysis_templates=lambda: caches.analysis_templates,
             cluster_analysis_templates=lambda: caches.cluster_analysis_templates,
@@ -155,6 +171,7 @@ class Controllers:
             (caches.replica_sets, hashed_only),
             (caches.services, everything),
             (caches.analysis_runs, mine),
+            (caches.experiments, mine),
             (caches.analysis_templates, mine),
         ]
         if not self.settings.namespaced:
@@ -195,6 +212,7 @@ class Controllers:
         caches.rollouts.add_index(WORKLOAD_INDEX, by_workload)
         caches.services.add_index("manager", lambda service: (f"{namespace_of(service)}/{managed_by(service)}",))
         caches.rollouts.subscribe(self._rollout_changed)
+        Interest(caches, self.experiments, self.rollouts, partial(self._forget, EXPERIMENT))
         caches.replica_sets.subscribe(self._replica_set_changed)
         caches.services.subscribe(self._service_changed)
         caches.analysis_runs.subscribe(self._run_changed)
@@ -222,6 +240,8 @@ class Controllers:
     def _replica_set_changed(self, old: Obj | None, new: Obj | None) -> None:
         for obj in filter(None, (old, new)):
             owners = tuple(owning_rollout(obj))
+            if not owners and controller_of(obj) is not None:
+                continue  # somebody else's, and no orphan
             self._look(owners or (key_of(r) for r in self.caches.rollouts.by(BY_NAMESPACE, namespace_of(obj))))
 
     def _service_changed(self, old: Obj | None, new: Obj | None) -> None:
@@ -240,7 +260,8 @@ class Controllers:
             self._look(owning_rollout(run))
 
     def _forget(self, resource: Resource, key: Key) -> None:
-        (self.rollouts if resource is ROLLOUT else self.analysis_runs).forget(key)
+        queues = {ROLLOUT: self.rollouts, ANALYSIS_RUN: self.analysis_runs, EXPERIMENT: self.experiments}
+        queues[resource].forget(key)
         if self._metrics is not None:
             self._metrics.forget(resource.kind, *key)
 
@@ -316,6 +337,7 @@ class Controllers:
             ("rollouts", self.rollouts.run(self._rollout_controller.reconcile, settings.rollout_threads)),
             ("analysis runs", self.analysis_runs.run(self._run_controller.reconcile, settings.analysis_threads)),
             ("services", self.services.run(self._service_release.reconcile, settings.service_threads)),
+            ("experiments", self.experiments.run(self._experiment_controller.reconcile, settings.experiment_threads)),
         ]
 
 

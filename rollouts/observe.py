@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from analysis.api import AnalysisTemplate, ClusterAnalysisTemplate
+from analysis.api import AnalysisTemplate, AnalysisTemplateRef, ClusterAnalysisTemplate
 from analysis.providers.registry import unsupported
 from analysis.schema import Obj, parse_time
 from rollouts.api import labels
@@ -24,6 +24,7 @@ from rollouts.decide.world import NO_HASH, Hash, Pod, ReplicaSet, Run, Service, 
 from rollouts.kube.cache import Cache, Key
 from rollouts.kube.refs import (
     DEPLOYMENT,
+    EXPERIMENT,
     POD_TEMPLATE,
     REPLICA_SET,
     Ref,
@@ -39,7 +40,8 @@ from rollouts.traffic.registry import routers
 TemplateKey = tuple[bool, str]
 """Whether a template is cluster-wide, and its name."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""What counts as the age of an object that does not tell it."""
 
 ORPHANS, BY_HASH, BY_NAMESPACE = "orphans", "hash", "namespace"
 
@@ -71,6 +73,7 @@ class Caches:
     analysis_templates: Cache
     cluster_analysis_templates: Cache
     pods: Cache
+    experiments: Cache = field(default_factory=lambda: Cache(EXPERIMENT, indexes={BY_NAMESPACE: in_namespace}))
     routing: dict[Resource, Cache] = field(default_factory=dict)
     workloads: dict[Resource, Cache] = field(default_factory=dict)
     secrets: Cache | None = None
@@ -125,7 +128,7 @@ class Observer:
         if parsed.fault:
             return World(rollout, spec_fault=parsed.fault)
         owned, orphans = self._replica_sets(rollout)
-        templates = self._templates(rollout)
+        templates = self.templates(namespace, template_refs(rollout))
         return World(
             rollout=rollout,
             template_hash=parsed.template_hash,
@@ -177,15 +180,15 @@ class Observer:
         managed_by = (obj["metadata"].get("annotations") or {}).get(labels.MANAGED_BY_ROLLOUTS)
         return Service(name, selector, Hash(selector.get(labels.POD_TEMPLATE_HASH, "")), managed_by)
 
-    def _templates(self, rollout: Rollout) -> dict[TemplateKey, _Template]:
-        """Every template that the spec names, and those that they name in turn."""
+    def templates(self, namespace: str, refs: Iterable[AnalysisTemplateRef]) -> dict[TemplateKey, _Template]:
+        """Every template that is named in a namespace, and those that they name in turn."""
         found: dict[TemplateKey, _Template] = {}
-        wanted = [(ref.cluster_scope, ref.template_name) for ref in template_refs(rollout)]
+        wanted = [(ref.cluster_scope, ref.template_name) for ref in refs]
         while wanted:
             key = wanted.pop()
             if key in found:
                 continue
-            found[key] = template = self._template(rollout.metadata.namespace, *key)
+            found[key] = template = self._template(namespace, *key)
             if template.model is not None:
                 wanted += [(ref.cluster_scope, ref.template_name) for ref in template.model.spec.templates]
         return found
@@ -432,4 +435,4 @@ def run(obj: Obj, *, owned: bool) -> Run:
 
 def _created(obj: Obj) -> datetime:
     stamp = obj["metadata"].get("creationTimestamp")
-    return parse_time(stamp) if stamp else _EPOCH
+    return parse_time(stamp) if stamp else EPOCH

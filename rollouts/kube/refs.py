@@ -79,3 +79,15 @@ def controller_of(obj: Obj) -> Obj | None:
     """The owner reference that controls this object, or None for an orphan."""
     owners: list[Obj] = obj["metadata"].get("ownerReferences") or []
     return next((owner for owner in owners if owner.get("controller")), None)
+
+
+def owner_reference(resource: Resource, owner: Obj) -> Obj:
+    """The reference that makes `owner`, an object of this resource, the controller of what carries it."""
+    return {
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "name": name_of(owner),
+        "uid": uid_of(owner),
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }

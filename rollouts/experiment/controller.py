@@ -1,0 +1,137 @@
+"""The loop for one Experiment: observe, decide, apply, record, and when to look again."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime
+
+import structlog
+
+from analysis.schema import Obj
+from rollouts.api import labels
+from rollouts.api.experiment import ExperimentStatus
+from rollouts.controller import Pulse
+from rollouts.decide.plan import Event
+from rollouts.experiment.apply import Applier, RefusedForGood
+from rollouts.experiment.decide import decide
+from rollouts.experiment.observe import Observer
+from rollouts.experiment.plan import Plan, StartRun
+from rollouts.experiment.status import analysis_events, events
+from rollouts.experiment.world import TemplateKey, World
+from rollouts.kube.cache import Cache, Key
+from rollouts.kube.errors import NotFound, Refused
+from rollouts.kube.events import Recorder
+from rollouts.kube.patch import merge_patch
+from rollouts.kube.refs import ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, EXPERIMENT
+from rollouts.kube.wire import Wire
+from rollouts.observe import Caches
+
+log = structlog.get_logger(__name__)
+
+
+class ExperimentController:
+    """Reconciles Experiments by key. `instance_id`: whose AnalysisTemplates count."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        caches: Caches,
+        observer: Observer,
+        recorder: Recorder,
+        clock: Callable[[], datetime],
+        pulse: Pulse | None = None,
+        instance_id: str = "",
+    ) -> None:
+        self._wire = wire
+        self._caches = caches
+        self._observer = observer
+        self._applier = Applier(wire, caches)
+        self._recorder = recorder
+        self._clock = clock
+        self._pulse = pulse
+        self._instance_id = instance_id
+
+    async def reconcile(self, key: Key) -> float | None:
+        """One pass. Returns the seconds until the next look (None: an event will come); raises what was refused."""
+        obj = self._caches.experiments.get(*key)
+        if obj is None:
+            self._observer.forget(key)
+            return None
+        loop = asyncio.get_running_loop()
+        started, failed = loop.time(), True
+        try:
+            delay = await self._pass(key, obj)
+            failed = False
+            return delay
+        finally:
+            if self._pulse is not None:
+                self._pulse.reconciled(EXPERIMENT.kind, *key, loop.time() - started, failed=failed)
+
+    async def _pass(self, key: Key, obj: Obj) -> float | None:
+        world, now = await self._world(obj), self._clock()
+        plan = decide(world, now)
+        try:
+            await self._applier.apply(obj, plan)
+        except RefusedForGood as refusal:
+            log.warning("refused", namespace=key[0], experiment=key[1], what=str(refusal))
+            plan = _refused(world, refusal, now)
+        await self._store(key, obj, world, plan.status)
+        self._speak(obj, world, plan)
+        log.debug("reconciled", namespace=key[0], experiment=key[1], phase=plan.status.phase, actions=len(plan.actions))
+        if plan.wake_at is None:
+            return None
+        return max(0.0, (plan.wake_at - self._clock()).total_seconds()) + 0.002
+
+    async def _world(self, obj: Obj) -> World:
+        """The world; a template that nobody has heard of is asked for, since without it the Experiment ends."""
+        world = self._observer.world(obj)
+        missing = [key for key, template in world.templates.items() if template is None]
+        found = [await self._exists(obj["metadata"]["namespace"], key) for key in missing]
+        return self._observer.world(obj) if any(found) else world
+
+    async def _exists(self, namespace: str, key: TemplateKey) -> bool:
+        cluster, name = key
+        resource = CLUSTER_ANALYSIS_TEMPLATE if cluster else ANALYSIS_TEMPLATE
+        cache: Cache = self._caches.cluster_analysis_templates if cluster else self._caches.analysis_templates
+        try:
+            template = await self._wire.get(resource, "" if cluster else namespace, name)
+        except (NotFound, Refused):
+            return False
+        given = (template["metadata"].get("labels") or {}).get(labels.INSTANCE_ID, "")
+        return given == self._instance_id and cache.put(template)
+
+    async def _store(self, key: Key, obj: Obj, world: World, status: ExperimentStatus) -> None:
+        before = world.experiment.status
+        if status == before:
+            return
+        patch = merge_patch(before.wire(), status.wire())
+        if not patch:
+            return
+        # On the version that was seen: a retry takes the whole status away, and nothing of it may come back.
+        version = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
+        # No status subresource: upstream's CRD has none, and its clients write there too.
+        written = await self._wire.patch(EXPERIMENT, *key, {"metadata": version, "status": patch})
+        self._caches.experiments.put(written)
+        if status.phase != before.phase:
+            log.info("experiment", namespace=key[0], experiment=key[1], phase=status.phase, message=status.message)
+
+    def _speak(self, obj: Obj, world: World, plan: Plan) -> None:
+        self._record(obj, plan.events)
+        rollout = self._observer.rollout_of(obj)
+        if rollout is not None:
+            self._record(rollout, analysis_events(world.experiment.status, plan.status))
+
+    def _record(self, about: Obj, told: Iterable[Event]) -> None:
+        for event in told:
+            self._recorder.record(about, event.type, event.reason, event.message)
+
+
+def _refused(world: World, refusal: RefusedForGood, now: datetime) -> Plan:
+    """What stands once something could not be created: the version or the analysis that wanted it ends in Error."""
+    action, text = refusal.action, str(refusal)
+    if isinstance(action, StartRun):
+        world = replace(world, refused_analyses={action.analysis: text})
+    else:
+        world = replace(world, refused_templates={action.template: text})
+    status = decide(world, now).status
+    return Plan((), status, tuple(events(world.experiment.status, status)))
