@@ -9,7 +9,7 @@ from analysis.schema import format_time
 from rollouts.api.template import pod_template_hash
 from rollouts.kube.errors import ApiError, Refused
 from rollouts.kube.lease import Lease
-from rollouts.kube.refs import REPLICA_SET, ROLLOUT, SERVICE
+from rollouts.kube.refs import DEPLOYMENT, POD_TEMPLATE, REPLICA_SET, ROLLOUT, SERVICE
 from rollouts.sandbox import clock
 from tests import make
 from tests.deploy.rendered import DEPLOY, objects
@@ -138,11 +138,32 @@ async def pods_that_are_replaced(stage: Guarded) -> None:
     await stage.until(lambda: stage.status().get("restartedAt"))
 
 
+async def templates_from_elsewhere(stage: Guarded) -> None:
+    """A Deployment that hands its pods over, and a PodTemplate."""
+    labelled = {"app": "taken"}
+    pods = {**make.template(), "metadata": {"labels": labelled}}
+    spec = {"replicas": 1, "selector": {"matchLabels": labelled}, "template": pods}
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": spec}
+    await stage.wire.create(DEPLOYMENT, "default", deployment)
+    await stage.wire.create(POD_TEMPLATE, "default", {"metadata": {"name": "p"}, "template": pods})
+    for kind, version, name in (("Deployment", "apps/v1", "d"), ("PodTemplate", "v1", "p")):
+        referring = rollout(name=name, replicas=1)
+        del referring["spec"]["template"]
+        referring["spec"]["selector"] = {"matchLabels": labelled}
+        referring["spec"]["workloadRef"] = {"apiVersion": version, "kind": kind, "name": name}
+        if kind == "Deployment":
+            referring["spec"]["workloadRef"]["scaleDown"] = "progressively"
+        await stage.apply(referring)
+        await stage.reaches("Healthy", name=name)
+    await stage.until(lambda: stage.get(DEPLOYMENT, "d")["spec"]["replicas"] == 0)
+
+
 async def test_its_role_is_what_it_takes_to_move_releases_and_nothing_more() -> None:
     async with Guarded() as stage:
         await a_release_with_everything(stage)
         await a_release_whose_name_is_taken(stage)
         await a_release_taken_back_twice(stage)
+        await templates_from_elsewhere(stage)
         await pods_that_are_replaced(stage)
         await stage.delete(ROLLOUT, "r")
         await stage.until(lambda: "annotations" not in stage.get(SERVICE, "stable")["metadata"])
