@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from analysis.api import AnalysisPhase, AnalysisRun, Measurement
+from analysis.api import AnalysisPhase, AnalysisRun, AnalysisRunStatus, Measurement
 from analysis.arguments import ResolvedMetrics, SecretKey, resolve_metrics, secret_keys
-from analysis.decide import Taken, Task, TaskKind
+from analysis.decide import Taken, Task, TaskKind, retention
+from analysis.limits import DEFAULT_RETENTION
 from analysis.providers.base import DEADLINE_SLACK, Context, Provider, ProviderError, SecretError, Secrets
 from analysis.providers.registry import provider_of
 
@@ -42,6 +43,28 @@ async def measure(tasks: Sequence[Task], resolved: ResolvedMetrics, context: Con
     """What came of every task, in their order. Never raises for a provider: that is an Error measurement."""
     taken = await asyncio.gather(*(_take(task, context) for task in tasks))
     return tuple(_without_secrets(one, resolved) for one in taken)
+
+
+async def collect(
+    tasks: Sequence[Task], resolved: ResolvedMetrics, status: AnalysisRunStatus, context: Context
+) -> tuple[str, ...]:
+    """Clear away what forgotten measurements of the tasks' metrics have left behind; says what did not work.
+
+    `status` is the one after the tasks: a metric with more measurements behind it than it keeps has forgotten some.
+    """
+    kept = retention(context.run, resolved.metrics)
+    results = {result.name: result for result in status.metric_results}
+    faults = []
+    for task in tasks:
+        limit = kept.get(task.name, 0)
+        limit, result = limit if limit > 0 else DEFAULT_RETENTION, results[task.name]
+        if result.count + result.error <= limit:
+            continue
+        try:
+            await provider_of(task.metric, context).collect(limit)
+        except ProviderError as error:
+            faults.append(resolved.redact(str(error)))
+    return tuple(faults)
 
 
 async def _take(task: Task, context: Context) -> Taken:

@@ -3,25 +3,28 @@
 import asyncio
 import base64
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
 from pydantic import ValidationError
 
-from analysis.api import NO_STATUS, AnalysisRun, AnalysisRunStatus
+from analysis.api import NO_STATUS, AnalysisRun, AnalysisRunStatus, Measurement, MetricResult
 from analysis.arguments import ResolvedMetrics
-from analysis.decide import Assessment, decide, failed, record
-from analysis.measure import measure, resolve
-from analysis.providers.base import Context, SecretError, Secrets
+from analysis.decide import Assessment, Task, decide, failed, record
+from analysis.measure import collect, measure, resolve
+from analysis.providers.base import Context, Jobs, SecretError, Secrets
 from analysis.providers.http import Http
+from analysis.providers.job import JOB_NAME, JOB_NAMESPACE
 from analysis.schema import Obj
 from rollouts.controller import Pulse
+from rollouts.jobs import has_ended
 from rollouts.kube.cache import Cache, Key
 from rollouts.kube.errors import NotFound, Refused
 from rollouts.kube.events import Recorder
 from rollouts.kube.patch import merge_patch
-from rollouts.kube.refs import ANALYSIS_RUN, SECRET, uid_of
+from rollouts.kube.refs import ANALYSIS_RUN, JOB, SECRET, uid_of
 from rollouts.kube.wire import Wire
 
 log = structlog.get_logger(__name__)
@@ -41,6 +44,20 @@ class ClusterSecrets:
         return {key: base64.b64decode(value) for key, value in (secret.get("data") or {}).items()}
 
 
+@dataclass(frozen=True)
+class ProviderAccess:
+    """What metric providers work with.
+
+    `jobs` runs Jobs, and `known_jobs` holds them as they were last heard of: a measurement whose Job has ended is
+    looked at at once. `controller_namespace` is where the Secrets lie that every run uses.
+    """
+
+    http: Http = field(default_factory=Http)
+    jobs: Jobs | None = None
+    known_jobs: Cache = field(default_factory=lambda: Cache(JOB))
+    controller_namespace: str = "argo-rollouts"
+
+
 class AnalysisRunController:
     """Reconciles AnalysisRuns by key."""
 
@@ -52,7 +69,7 @@ class AnalysisRunController:
         clock: Callable[[], datetime],
         secrets: Secrets,
         pulse: Pulse | None = None,
-        http: Http | None = None,
+        access: ProviderAccess | None = None,
     ) -> None:
         self._wire = wire
         self._cache = cache
@@ -60,11 +77,11 @@ class AnalysisRunController:
         self._clock = clock
         self._secrets = secrets
         self._pulse = pulse
-        self._http = http or Http()
+        self._access = access or ProviderAccess()
 
     async def close(self) -> None:
         """Give the network connections back."""
-        await self._http.close()
+        await self._access.http.close()
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass: take the measurements that are due and store what the run has come to."""
@@ -99,13 +116,45 @@ class AnalysisRunController:
     async def _assess(self, run: AnalysisRun) -> Assessment:
         if run.status.phase.completed:
             return decide(run, ResolvedMetrics(), self._clock())
+        run = self._hastened(run)
         resolved = await resolve(run, self._secrets)
         assessment = decide(run, resolved, self._clock())
         if not assessment.tasks:
             return assessment
-        context = Context(run, self._http, self._clock, self._secrets, os.environ)
+        context = Context(
+            run=run,
+            http=self._access.http,
+            now=self._clock,
+            secrets=self._secrets,
+            environ=os.environ,
+            controller_namespace=self._access.controller_namespace,
+            jobs=self._access.jobs,
+        )
         taken = await measure(assessment.tasks, resolved, context)
-        return record(run, resolved, taken, self._clock())
+        recorded = record(run, resolved, taken, self._clock())
+        await self._collect(assessment.tasks, resolved, recorded, context)
+        return recorded
+
+    def _hastened(self, run: AnalysisRun) -> AnalysisRun:
+        """The run, with measurements whose Job has ended due now."""
+        if not any(map(_awaits_job, run.status.metric_results)):
+            return run
+        known, now = self._access.known_jobs, self._clock()
+        results = []
+        for result in run.status.metric_results:
+            if _awaits_job(result) and has_ended(known.get(*_job_of(result.measurements[-1]))):
+                last = result.measurements[-1].model_copy(update={"resume_at": now})
+                result = result.model_copy(update={"measurements": (*result.measurements[:-1], last)})
+            results.append(result)
+        status = run.status.model_copy(update={"metric_results": tuple(results)})
+        return run.model_copy(update={"status": status})
+
+    async def _collect(
+        self, tasks: Sequence[Task], resolved: ResolvedMetrics, recorded: Assessment, context: Context
+    ) -> None:
+        """Clear away what old measurements have left behind. What is still there next time is found next time."""
+        for fault in await collect(tasks, resolved, recorded.status, context):
+            log.warning("analysis", namespace=context.run.namespace, run=context.run.name, fault=fault)
 
     async def _store(self, obj: Obj, before: AnalysisRunStatus, assessment: Assessment) -> None:
         patch = {} if assessment.status == before else merge_patch(obj.get("status") or {}, assessment.status.wire())
@@ -133,3 +182,12 @@ class AnalysisRunController:
             await self._wire.delete(ANALYSIS_RUN, metadata["namespace"], metadata["name"], uid=uid_of(obj))
         except NotFound:
             return
+
+
+def _awaits_job(result: MetricResult) -> bool:
+    last = result.measurements[-1] if result.measurements else None
+    return last is not None and last.finished_at is None and JOB_NAME in last.metadata
+
+
+def _job_of(measurement: Measurement) -> Key:
+    return measurement.metadata.get(JOB_NAMESPACE, ""), measurement.metadata[JOB_NAME]

@@ -77,3 +77,9 @@ def owning_rollout(obj: Obj) -> Iterator[Key]:
 
 def key_of(obj: Obj) -> Key:
     return namespace_of(obj), name_of(obj)
+
+
+def uses_jobs(run: Obj) -> bool:
+    """Whether an AnalysisRun measures by Jobs."""
+    metrics = (run.get("spec") or {}).get("metrics") or ()
+    return any((metric.get("provider") or {}).get("job") for metric in metrics)

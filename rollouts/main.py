@@ -1,14 +1,16 @@
 """The controller as a program: reaches the API server, answers probes, leads or stands by, and stops in order."""
 
 import asyncio
+import os
 import signal
 import sys
+from contextlib import nullcontext
 
 import structlog
 
 from rollouts import __version__
 from rollouts.health import HealthServer, stuck
-from rollouts.kube.access import AccessError
+from rollouts.kube.access import Access, AccessError
 from rollouts.kube.clock import wall_clock
 from rollouts.kube.http import HttpWire, connect
 from rollouts.kube.lease import LeadershipLost, Lease
@@ -37,19 +39,29 @@ def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
 
 async def _main(settings: Settings) -> int:
     metrics = Metrics(__version__)
+    agent = f"rollouts-controller/{__version__}"
     try:
-        wire = await connect(
-            settings.access, user_agent=f"rollouts-controller/{__version__}", on_request=metrics.request
-        )
+        wire = await connect(settings.access, user_agent=agent, on_request=metrics.request)
+        job_wire = await _job_wire(settings.job_kubeconfig, agent)
     except AccessError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
-    async with wire:
-        return await _serve(settings, wire, metrics)
+    async with wire, job_wire or nullcontext():
+        return await _serve(settings, wire, job_wire, metrics)
 
 
-async def _serve(settings: Settings, wire: HttpWire, metrics: Metrics) -> int:
-    controllers = Controllers(wire, settings, metrics=metrics)
+async def _job_wire(kubeconfig: str, agent: str) -> HttpWire | None:
+    """The way to the cluster that Jobs of analysis run in; None when it is the controller's own. Raises AccessError."""
+    if not kubeconfig:
+        return None
+    if kubeconfig == "in-cluster":
+        environ = {key: value for key, value in os.environ.items() if key.startswith("KUBERNETES_")}
+        return await connect(Access(), user_agent=agent, environ=environ)
+    return await connect(Access(kubeconfig=kubeconfig), user_agent=agent)
+
+
+async def _serve(settings: Settings, wire: HttpWire, job_wire: HttpWire | None, metrics: Metrics) -> int:
+    controllers = Controllers(wire, settings, metrics=metrics, job_wire=job_wire)
     lease = Lease(
         wire,
         wall_clock,

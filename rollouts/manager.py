@@ -8,7 +8,8 @@ from typing import Any
 import structlog
 
 from analysis.providers.http import Http
-from rollouts.analysisrun import AnalysisRunController, ClusterSecrets
+from analysis.providers.job import RUN_UID
+from rollouts.analysisrun import AnalysisRunController, ClusterSecrets, ProviderAccess
 from rollouts.api import labels
 from rollouts.apply import Applier
 from rollouts.controller import RolloutController
@@ -29,7 +30,9 @@ from rollouts.interest import (
     follows_pods,
     key_of,
     owning_rollout,
+    uses_jobs,
 )
+from rollouts.jobs import ClusterJobs, bare, has_ended, run_of
 from rollouts.kube.cache import Cache, Key, lean
 from rollouts.kube.clock import Clock, wall_clock
 from rollouts.kube.errors import Unreachable
@@ -40,6 +43,7 @@ from rollouts.kube.refs import (
     ANALYSIS_TEMPLATE,
     CLUSTER_ANALYSIS_TEMPLATE,
     EXPERIMENT,
+    JOB,
     POD,
     REPLICA_SET,
     ROLLOUT,
@@ -80,7 +84,8 @@ _PATIENCE = 10.0
 class Controllers:
     """Everything that watches and reconciles, over one wire. `run` works until `stop`.
 
-    `clock` gives the time that decisions see; `http` is the way to metric providers.
+    `clock` gives the time that decisions see; `http` is the way to metric providers; `job_wire` leads to the cluster
+    that Jobs of analysis run in, where it is another one.
     """
 
     def __init__(
@@ -92,9 +97,11 @@ class Controllers:
         pace: Pace = _PACE,
         metrics: Metrics | None = None,
         http: Http | None = None,
+        job_wire: Wire | None = None,
     ) -> None:
         self.settings = settings
         self._wire = wire
+        self._job_wire = job_wire or wire
         self._pace = pace
         self._namespace = settings.access.namespace if settings.namespaced else ""
         self._traffic = TrafficSettings(settings.istio_api_version)
@@ -103,6 +110,7 @@ class Controllers:
         self._stopping = asyncio.Event()
         self._watching: list[asyncio.Task[None]] = []
         self.caches = _caches(self._traffic)
+        self._known_jobs = Cache(JOB, transform=bare)
         self.recorder = Recorder(
             wire,
             clock,
@@ -126,7 +134,9 @@ class Controllers:
             clock,
             ClusterSecrets(wire),
             metrics,
-            http,
+            ProviderAccess(
+                http or Http(), ClusterJobs(self._job_wire), self._known_jobs, settings.controller_namespace
+            ),
         )
         self._service_release = ServiceRelease(wire, self.caches)
         self._experiment_controller = ExperimentController(
@@ -184,7 +194,7 @@ class Controllers:
         return f"{labels.INSTANCE_ID}={instance}" if instance else f"!{labels.INSTANCE_ID}"
 
     async def _prepare(self, rollout: Obj) -> None:
-        """Watch what this Rollout needs and others may not: pods, workloads, routing objects. Waits until it is known."""
+        """Watch what this Rollout needs and others may not: pods, workloads, routing objects. Waits until known."""
         wanted: list[tuple[Cache, Scope, bool]] = []
         if follows_pods(rollout):
             wanted.append((self.caches.pods, Scope(self._namespace, labels.POD_TEMPLATE_HASH), False))
@@ -196,11 +206,23 @@ class Controllers:
         for cache, scope, optional in wanted:
             watcher = self._lazy.get(cache.resource)
             if watcher is None:
-                watcher = Watcher(self._wire, cache, scope, optional=optional, pace=self._pace)
-                self._lazy[cache.resource] = watcher
-                assert self._group is not None  # keys are worked on only while `run` runs
-                self._watching.append(self._group.create_task(watcher.run(), name=f"watch {cache.resource.plural}"))
+                watcher = self._watched(Watcher(self._wire, cache, scope, optional=optional, pace=self._pace))
             await _known(watcher)
+
+    def _watched(self, watcher: Watcher) -> Watcher:
+        """Begin to watch what only some need."""
+        resource = watcher.cache.resource
+        self._lazy[resource] = watcher
+        assert self._group is not None  # keys are worked on only while `run` runs
+        self._watching.append(self._group.create_task(watcher.run(), name=f"watch {resource.plural}"))
+        return watcher
+
+    def _watch_jobs(self, run: Obj) -> None:
+        """Hear of Jobs once an AnalysisRun has any. Nobody waits for it: without, runs look by the clock."""
+        if JOB in self._lazy or self._group is None or not uses_jobs(run):
+            return
+        namespace = self.settings.job_namespace or ("" if self.settings.job_kubeconfig else self._namespace)
+        self._watched(Watcher(self._job_wire, self._known_jobs, Scope(namespace, RUN_UID), pace=self._pace))
 
     # ── whom a change concerns ──
 
@@ -217,6 +239,7 @@ class Controllers:
         caches.services.subscribe(self._service_changed)
         caches.analysis_runs.subscribe(self._run_changed)
         caches.pods.subscribe(self._pod_changed)
+        self._known_jobs.subscribe(self._job_changed)
         for cache in (caches.analysis_templates, caches.cluster_analysis_templates):
             cache.subscribe(self._template_changed)
         for cache in caches.routing.values():
@@ -253,6 +276,7 @@ class Controllers:
     def _run_changed(self, old: Obj | None, new: Obj | None) -> None:
         run = new or old or {}
         if new is not None:
+            self._watch_jobs(run)
             self.analysis_runs.add(key_of(run))
         else:
             self._forget(ANALYSIS_RUN, key_of(run))
@@ -271,6 +295,12 @@ class Controllers:
         value = next(iter(hashed(new)), "")
         for replica_set in self.caches.replica_sets.by(BY_HASH, value):
             self._look(owning_rollout(replica_set))
+
+    def _job_changed(self, old: Obj | None, new: Obj | None) -> None:
+        job = new or old or {}
+        key = run_of(job)
+        if key is not None and has_ended(new) is not has_ended(old) and self.caches.analysis_runs.get(*key) is not None:
+            self.analysis_runs.add(key)
 
     def _template_changed(self, old: Obj | None, new: Obj | None) -> None:
         namespace = namespace_of(new or old or {})

@@ -56,6 +56,10 @@ class Settings:
     identity: str = ""
     verify_retry_interval: float = 10.0
     prometheus_address: str = ""
+    job_namespace: str = ""
+    """Where Jobs of analysis run; "": beside their AnalysisRun."""
+    job_kubeconfig: str = ""
+    """Of the cluster that they run in, or `in-cluster`; "": the controller's."""
     version: bool = False
     """Asked for the version only."""
     help: bool = False
@@ -93,6 +97,8 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
         identity=f"{socket.gethostname()}_{uuid4()}",
         verify_retry_interval=_seconds(environ, "ROLLOUT_VERIFY_RETRY_INTERVAL", 10.0),
         prometheus_address=environ.get("ARGO_ROLLOUTS_PROMETHEUS_ADDRESS", ""),
+        job_namespace=environ.get("ARGO_ROLLOUTS_ANALYSIS_JOB_NAMESPACE", ""),
+        job_kubeconfig=environ.get("ARGO_ROLLOUTS_ANALYSIS_JOB_KUBECONFIG", ""),
         **{flag.field: values[flag.name] for flag in FLAGS if flag.field in _OWN},
     )
 

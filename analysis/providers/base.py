@@ -1,14 +1,16 @@
 """What every provider is: a place that a number comes from, and what it may use to fetch it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from analysis.api import AnalysisPhase, AnalysisRun, Measurement, Metric
+from analysis.arguments import redact
 from analysis.evaluate import evaluate
 from analysis.expr.values import Value
-from analysis.providers.http import Http
+from analysis.providers.http import Answer, Http, HttpError, Request
+from analysis.schema import Obj
 
 DEADLINE_SLACK = timedelta(seconds=5)
 """How much longer than a provider's own timeout a measurement may take before it is cut off."""
@@ -33,15 +35,60 @@ class Secrets(Protocol):
         ...
 
 
+class JobError(Exception):
+    """The API server says no to what was asked of a Job; the text is its message."""
+
+
+class JobTaken(JobError):
+    """There is a Job of this name already."""
+
+
+class JobMissing(JobError):
+    """There is no such Job."""
+
+
+class JobsOutOfReach(Exception):
+    """The API server did not say anything of use: the same question may be answered later."""
+
+
+class Jobs(Protocol):
+    """The Jobs of the cluster that analysis runs them in. Every method may raise JobsOutOfReach, or JobError."""
+
+    async def create(self, namespace: str, job: Obj) -> None:
+        """Make a Job. JobTaken when its name is."""
+        ...
+
+    async def get(self, namespace: str, name: str) -> Obj:
+        """A Job as it stands. JobMissing when there is none."""
+        ...
+
+    async def of_run(self, namespace: str, uid: str) -> Sequence[Obj]:
+        """Every Job labelled with this uid of an AnalysisRun."""
+        ...
+
+    async def pods(self, namespace: str, name: str) -> Sequence[Obj]:
+        """The pods of a Job."""
+        ...
+
+    async def delete(self, namespace: str, name: str) -> None:
+        """Delete a Job after its pods. JobMissing when there is none."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a provider may use: the run it measures for, the network, secrets, the clock and the environment."""
+    """What a provider may use: the run it measures for, the network, secrets, the clock and the environment.
+
+    `controller_namespace` is where credentials lie that every run uses; `jobs` is None where there is no cluster.
+    """
 
     run: AnalysisRun
     http: Http
     now: Callable[[], datetime]
     secrets: Secrets
     environ: Mapping[str, str] = field(default_factory=dict)
+    controller_namespace: str = "argo-rollouts"
+    jobs: Jobs | None = None
 
 
 class Provider(Protocol):
@@ -67,6 +114,10 @@ class Provider(Protocol):
         """Stop an unfinished measurement."""
         ...
 
+    async def collect(self, limit: int) -> None:
+        """Clear away what measurements have left behind, but for the newest `limit`."""
+        ...
+
 
 Build = Callable[[Metric, Context], Provider]
 """Makes the provider of a metric; ProviderError when its configuration is not valid."""
@@ -83,10 +134,14 @@ class Reading:
 
 
 class OneShot:
-    """A provider whose measurement is finished as soon as it is taken; a subclass says how to read."""
+    """A provider whose measurement is finished as soon as it is taken; a subclass says how to read.
+
+    Credentials that it was shown (`hide`) are in no text of a measurement.
+    """
 
     def __init__(self, metric: Metric, context: Context) -> None:
         self.metric, self.context = metric, context
+        self._hidden: list[str] = []
 
     def timeout(self) -> timedelta:
         """How long one reading may take."""
@@ -96,30 +151,67 @@ class OneShot:
         """What is to be remembered of the metric."""
         return {}
 
+    async def login(self) -> None:
+        """Find the credentials, if any are needed. ProviderError when there are none to be had."""
+
     async def read(self) -> Reading:
         """Ask for the result. ProviderError when there is none."""
         raise ProviderError(f"{type(self).__name__} reads nothing")
+
+    def question(self) -> Hashable | None:
+        """What is asked, and as whom: equal questions may share an answer. None: never share."""
+        return type(self).__name__, self.metric.provider.model_dump_json(), tuple(self._hidden)
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Keep these credentials out of what is stored."""
+        self._hidden += filter(None, secrets)
+
+    async def secret(self, namespace: str, name: str) -> dict[str, str]:
+        """The data of a Secret as text. ProviderError when there is none."""
+        try:
+            data = await self.context.secrets.get(namespace, name)
+        except SecretError as error:
+            raise ProviderError(str(error)) from error
+        return {key: value.decode("utf-8", "replace") for key, value in data.items()}
+
+    async def send(self, request: Request) -> Answer:
+        """The answer to a request. ProviderError when there is none."""
+        try:
+            return await self.context.http.send(request)
+        except HttpError as error:
+            raise ProviderError(str(error)) from error
 
     async def run(self) -> Measurement:
         """Read once and judge what was read."""
         started = self.context.now()
         try:
-            reading = await self.read()
+            await self.login()
+            reading = await self._reading()
         except ProviderError as error:
             return Measurement(
-                phase=AnalysisPhase.ERROR, message=str(error), started_at=started, finished_at=self.context.now()
+                phase=AnalysisPhase.ERROR,
+                message=redact(str(error), self._hidden),
+                started_at=started,
+                finished_at=self.context.now(),
             )
         finished = self.context.now()
         phase, message = evaluate(self.metric, reading.result, finished)
         shown = reading.text if phase is not AnalysisPhase.ERROR or reading.text_on_error else ""
         return Measurement(
             phase=phase,
-            message=message,
+            message=redact(message, self._hidden),
             started_at=started,
             finished_at=finished,
-            value=shown,
-            metadata=reading.metadata,
+            value=redact(shown, self._hidden),
+            metadata={key: redact(value, self._hidden) for key, value in reading.metadata.items()},
         )
+
+    async def _reading(self) -> Reading:
+        question = self.question()
+        if question is None:
+            return await self.read()
+        asker = (self.context.run.uid, self.metric.name)
+        return await self.context.http.flights.once(question, asker, self.read)
 
     async def resume(self, measurement: Measurement) -> Measurement:
         """There is nothing to resume; a measurement that a crash left open is an error."""
@@ -129,10 +221,13 @@ class OneShot:
         """There is nothing to stop."""
         return self._unfinished(measurement)
 
+    async def collect(self, limit: int) -> None:
+        """There is nothing left behind."""
+
     def _unfinished(self, measurement: Measurement) -> Measurement:
-        update = {
-            "phase": AnalysisPhase.ERROR,
-            "message": "measurement was left unfinished",
-            "finished_at": self.context.now(),
-        }
-        return measurement.model_copy(update=update)
+        return ended(measurement, AnalysisPhase.ERROR, "measurement was left unfinished", self.context.now())
+
+
+def ended(measurement: Measurement, phase: AnalysisPhase, message: str, now: datetime) -> Measurement:
+    """The measurement with its end."""
+    return measurement.model_copy(update={"phase": phase, "message": message, "finished_at": now, "resume_at": None})

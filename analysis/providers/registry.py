@@ -4,11 +4,12 @@ from collections.abc import Iterable
 
 from analysis.api import Metric
 from analysis.providers.base import Build, Context, Provider, ProviderError
+from analysis.providers.job import Job
 from analysis.providers.prometheus import ADDRESS_VARIABLE, Prometheus
 from analysis.providers.web import Web
 from analysis.validate import provider_names
 
-PROVIDERS: dict[str, Build] = {"prometheus": Prometheus, "web": Web}
+PROVIDERS: dict[str, Build] = {"prometheus": Prometheus, "job": Job, "web": Web}
 """By the provider's field in the manifest."""
 
 _AMAZON = "aps-workspaces"

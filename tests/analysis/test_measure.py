@@ -98,19 +98,21 @@ async def test_secrets_are_read_from_the_namespace_of_the_run_only() -> None:
 
 
 async def test_a_provider_that_is_not_there_yet_is_refused_by_name() -> None:
-    job = metric("j", provider={"job": {"spec": {}}})
-    assert unsupported([metric(), job]) == ("metric 'j': provider job is not supported yet",)
-    assert unsupported([metric(provider={"plugin": {"x": {}}})]) == (
-        "metric 'm': provider plugin x is not supported yet",
-    )
+    plugin = metric(provider={"plugin": {"x": {}}})
+    assert unsupported([metric(), plugin]) == ("metric 'm': provider plugin x is not supported yet",)
     signed = {"sigv4": {"region": "r"}}
     amazon = metric(provider={"prometheus": {"address": "https://aps-workspaces.x", "authentication": signed}})
     assert unsupported([amazon]) == ("metric 'm': prometheus.authentication.sigv4 is not supported yet",)
     elsewhere = metric(provider={"prometheus": {"address": "https://prometheus", "authentication": signed}})
     assert unsupported([elsewhere]) == ()
-    measurement, _ = await taken(job)
+    measurement, _ = await taken(plugin)
     assert measurement.phase is E
-    assert measurement.message == "provider job is not supported yet; use one of prometheus, web"
+    assert measurement.message.startswith("provider plugin x is not supported yet; use one of ")
+
+
+async def test_a_job_without_a_cluster_is_an_error() -> None:
+    measurement, _ = await taken(metric(provider={"job": {"spec": {}}}))
+    assert (measurement.phase, measurement.message) == (E, "a Job needs a cluster to run in, and there is none here")
 
 
 async def test_a_measurement_that_a_crash_left_open_becomes_an_error() -> None:

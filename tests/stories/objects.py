@@ -83,3 +83,26 @@ def analysis(*templates: str, **rest: Any) -> Obj:
 def judged(*templates: str, **rest: Any) -> Obj:
     """A step of inline analysis."""
     return {"analysis": analysis(*templates, **rest)}
+
+
+def job_spec(**script: str) -> Obj:
+    """A JobSpec; `script` says how its pods behave."""
+    annotations = {SCRIPT + key.replace("_", "-"): value for key, value in script.items()}
+    pod = {"restartPolicy": "Never", "containers": [{"name": "test", "image": "tests:1"}]}
+    return {"backoffLimit": 0, "template": {"metadata": {"annotations": annotations}, "spec": pod}}
+
+
+def by_job(name: str = "smoke", spec: Obj | None = None, **rest: Any) -> Obj:
+    """A metric that is measured by a Job."""
+    metadata = rest.pop("metadata", None)
+    job = {"spec": spec or job_spec(run_time="18s"), **({"metadata": metadata} if metadata else {})}
+    return {"name": name, "provider": {"job": job}, **rest}
+
+
+def analysis_run(*metrics: Obj, **spec: Any) -> Obj:
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AnalysisRun",
+        "metadata": {"name": "run", "namespace": "default"},
+        "spec": {"metrics": list(metrics), **spec},
+    }
