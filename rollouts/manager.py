@@ -122,36 +122,38 @@ class Controllers:
         self.services: Queue[Key] = Queue("Services")
         self.experiments: Queue[Key] = Queue("Experiments")
         self._metrics = metrics
-        observer = Observer(self.caches, self._traffic, settings.instance_id)
-        applier = Applier(wire, self.caches, observer, self._traffic)
-        self._rollout_controller = RolloutController(
-            wire, self.caches, observer, applier, self.recorder, clock, metrics, self._prepare
-        )
-        self._run_controller = AnalysisRunController(
-            wire,
-            self.caches.analysis_runs,
-            self.recorder,
-            clock,
-            ClusterSecrets(wire),
-            metrics,
-            ProviderAccess(
-                http or Http(), ClusterJobs(self._job_wire), self._known_jobs, settings.controller_namespace
-            ),
-        )
-        self._service_release = ServiceRelease(wire, self.caches)
-        self._experiment_controller = ExperimentController(
-            wire,
-            self.caches,
-            ExperimentObserver(self.caches, observer, settings.instance_id),
-            self.recorder,
-            clock,
-            metrics,
-            settings.instance_id,
-        )
+        self._reconcilers(clock, metrics, http or Http())
         self.watchers = self._watchers()
         self._subscribe()
         if metrics is not None:
             metrics.metered(*self.queues)
+
+    def _reconcilers(self, clock: Clock, metrics: Metrics | None, http: Http) -> None:
+        """Who works on the keys of each queue."""
+        observer = Observer(self.caches, self._traffic, self.settings.instance_id)
+        applier = Applier(self._wire, self.caches, observer, self._traffic)
+        self._rollout_controller = RolloutController(
+            self._wire, self.caches, observer, applier, self.recorder, clock, metrics, self._prepare
+        )
+        self._run_controller = AnalysisRunController(
+            self._wire,
+            self.caches.analysis_runs,
+            self.recorder,
+            clock,
+            ClusterSecrets(self._wire),
+            metrics,
+            ProviderAccess(http, ClusterJobs(self._job_wire), self._known_jobs, self.settings.controller_namespace),
+        )
+        self._service_release = ServiceRelease(self._wire, self.caches)
+        self._experiment_controller = ExperimentController(
+            self._wire,
+            self.caches,
+            ExperimentObserver(self.caches, observer, self.settings.instance_id),
+            self.recorder,
+            clock,
+            metrics,
+            self.settings.instance_id,
+        )
 
     @property
     def queues(self) -> tuple[Queue[Key], ...]:
