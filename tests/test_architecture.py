@@ -56,15 +56,25 @@ def modules(*folders: str) -> Iterator[tuple[str, Path, ast.Module]]:
     for path in tracked():
         name = path.relative_to(ROOT)
         if path.suffix == ".py" and name.parts[0] in folders:
-            yield str(name), path, ast.parse(path.read_text())
+            yield str(name), path, parsed(path)
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
 
 
 def promise(tree: ast.Module) -> str:
     return ast.get_docstring(tree) or ""
 
 
-def imported(tree: ast.AST) -> Iterator[str]:
+@cache
+def imported(tree: ast.Module) -> tuple[str, ...]:
     """Every module that is imported, also inside functions."""
+    return tuple(_imported(tree))
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
