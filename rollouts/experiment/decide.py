@@ -12,7 +12,7 @@ from rollouts.api.experiment import ExperimentAnalysisRunStatus, ExperimentStatu
 from rollouts.decide.plan import Event, StopRun, UpdateReplicaSet, Wait
 from rollouts.experiment import analyses, status, templates
 from rollouts.experiment.plan import Action, CreateReplicaSet, Plan
-from rollouts.experiment.view import View
+from rollouts.experiment.view import ENDED, View
 from rollouts.experiment.world import World
 
 _PASSES = 8
@@ -45,16 +45,13 @@ def _once(world: World, now: datetime) -> Plan:
     judged = tuple(analyses.follow(view))
     entries = tuple(item for item in judged if isinstance(item, ExperimentAnalysisRunStatus))
     found = status.after(view, tuple(templates.status_of(view, one) for one in view.spec.templates), entries)
-    steps: list[Action | Wait] = [] if _unfounded(found) else list(templates.follow(view))
+    ends_here = not view.ended and found.phase in ENDED
+    # Its end is stored first: no pods are made for it any more.
+    steps: list[Action | Wait] = [] if ends_here else list(templates.follow(view))
     steps += (item for item in judged if not isinstance(item, ExperimentAnalysisRunStatus))
     steps += _waits(view, found)
     told = (*_told(view, steps), *status.events(view.stored, found))
     return Plan(tuple(steps), found, told)
-
-
-def _unfounded(found: ExperimentStatus) -> bool:
-    """It ends in this very pass, before its end is stored: no pods are made for it."""
-    return found.phase in ("Error", "Failed") and found.available_at is None
 
 
 def _waits(view: View, found: ExperimentStatus) -> Iterator[Wait]:
