@@ -29,7 +29,6 @@ EXAMPLES: dict[str, Any] = {
     "spec.strategy.canary.trafficRouting.traefik": {"weightedTraefikServiceName": "w"},
 }
 NAMED: dict[str, Any] = {
-    "blueGreen": {"activeService": "a"},
     "virtualService": {"name": "v"},
     "virtualServices[]": {"name": "v"},
     "steps[]": {"pause": {}},

@@ -224,6 +224,26 @@ def test_pods_carry_metadata_for_the_part_that_they_play():
     assert toy.pods[0].labels["role"] == "active"
 
 
+def test_new_pods_are_kept_off_the_nodes_of_stable_ones():
+    required = "requiredDuringSchedulingIgnoredDuringExecution"
+    toy = updated(antiAffinity={required: {}})
+    assert "affinity" not in toy.of(V1).template["spec"], "a first deployment has nobody to keep away from"
+    (rule,) = toy.of(V2).template["spec"]["affinity"]["podAntiAffinity"][required]
+    assert rule["labelSelector"]["matchExpressions"][0]["values"] == [H1]
+
+
+def test_a_restart_evicts_as_many_pods_as_may_be_missing():
+    toy = deployed(4, maxUnavailable=2)
+    toy.pods = [Pod(f"p{count}", f"r-{H1}", {}, {}, created=toy.now) for count in range(4)]
+    toy.wait(seconds=5)
+    toy.spec(restartAt=toy.now.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    toy.wait(seconds=1)
+    toy.step()
+    assert len(toy.evicted) == 2
+    assert toy.phase == "Progressing rollout is restarting"
+    assert sizes(toy, V1) == [4]
+
+
 def strategy_of(toy: Toy, strategy: make.Obj) -> None:
     toy.spec(strategy=strategy)
 
