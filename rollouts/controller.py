@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
@@ -10,10 +11,10 @@ from typing import Protocol
 import structlog
 
 from analysis.schema import Obj
-from rollouts.api.status import RolloutStatus, status_wire
+from rollouts.api.status import RolloutAnalysisRunStatus, RolloutStatus, status_wire
 from rollouts.apply import Applier, Outcome
 from rollouts.decide import decide, wording
-from rollouts.decide.plan import Event, Plan
+from rollouts.decide.plan import Event, Plan, UpdateReplicaSet
 from rollouts.decide.record import refused
 from rollouts.decide.world import World
 from rollouts.kube.cache import Key
@@ -22,7 +23,7 @@ from rollouts.kube.events import Recorder
 from rollouts.kube.patch import merge_patch
 from rollouts.kube.refs import ROLLOUT
 from rollouts.kube.wire import Wire
-from rollouts.observe import Caches, Observer
+from rollouts.observe import Caches, Observer, replica_set
 
 log = structlog.get_logger(__name__)
 
@@ -30,10 +31,19 @@ HOLD = 0.5
 """Seconds for which a status that differs in nothing but counts is held back, so that pods that become ready one after
 another cost one write, not one each."""
 
+ANSWER_WITHIN = 0.25
+"""Seconds that a pass which shrank ReplicaSets, and has news to write, waits for their counts to follow: then the
+status is written once, and not again a moment later."""
+
+HOLD_FOR_VERDICT = 2.0
+"""Seconds for which it is no news that an AnalysisRun has begun to measure: a short one may end meanwhile."""
+
 _FORESEEN = 4
 """How many passes without a write are foreseen at most."""
 
 _COUNTS = ("replicas", "updated_replicas", "ready_replicas", "available_replicas", "hpa_replicas", "message")
+
+_RUNS = ("current_step_analysis_run_status", "current_background_analysis_run_status")
 
 _WRITTEN_BY_PEOPLE = frozenset({"abort", "promoteFull", "pauseConditions", "controllerPause", "currentStepIndex"})
 """Status fields that clients write too: a patch of ours that touches one is conditional on the version we saw."""
@@ -72,7 +82,7 @@ class RolloutController:
         self._clock = clock
         self._pulse = pulse
         self._prepare = prepare
-        self._held: dict[Key, float] = {}
+        self._held: dict[Key, float] = {}  # until when each status is held back
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass. Returns the seconds until the next look (None: an event will come); raises what was refused."""
@@ -98,9 +108,13 @@ class RolloutController:
         world = self._observer.world(obj)
         plan = self._decide(world, now)
         outcome = await self._applier.apply(obj, world, plan)
-        last = plan if outcome.error or not plan.changes else self._foreseen(key, plan, outcome, now)
+        last = plan
+        if plan.changes and not outcome.error:
+            await self._answered(world, plan)
+            last = self._foreseen(key, plan, outcome, now)
         status, events = self._recorded(world, last, outcome, now)
-        stored = await self._store(key, obj, world, status, outcome, hurry=bool(plan.changes or outcome.error))
+        hold = 0.0 if plan.changes or outcome.error else _patience(world.rollout.status, status)
+        stored = await self._store(key, world, status, outcome, hold)
         self._speak(obj, (*outcome.events, *(events if stored else ())))
         self._log(key, plan, status, outcome)
         if outcome.error is not None:
@@ -145,15 +159,30 @@ class RolloutController:
         moment = now.replace(microsecond=0)
         return refused(world, outcome.failed, outcome.error.message, taken=outcome.taken, now=moment)
 
-    async def _store(
-        self, key: Key, obj: Obj, world: World, status: RolloutStatus, outcome: Outcome, *, hurry: bool
-    ) -> bool:
-        """Write the status if it says anything new; whether events that go with it may be posted."""
+    async def _answered(self, world: World, plan: Plan) -> None:
+        """After a pass that only resized: until no ReplicaSet has more pods than it was asked for."""
+        resized = all(isinstance(action, UpdateReplicaSet) for action in plan.changes)
+        if not resized or _only_counts(world.rollout.status, plan.status):
+            return
+        replica_sets, heard = self._caches.replica_sets, asyncio.Event()
+        unsubscribe = replica_sets.subscribe(lambda old, new: heard.set())
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                while any(_shrinks(obj) for obj in replica_sets.owned_by(world.rollout.metadata.uid)):
+                    heard.clear()
+                    await heard.wait()
+        except TimeoutError:
+            log.debug("ReplicaSets shrink slowly", namespace=world.rollout.namespace, rollout=world.rollout.name)
+        finally:
+            unsubscribe()
+
+    async def _store(self, key: Key, world: World, status: RolloutStatus, outcome: Outcome, hold: float) -> bool:
+        """Write the status if it says anything new; whether it is stored, and not held back."""
         before = world.rollout.status
         if status == before:
             self._held.pop(key, None)
             return True
-        if not hurry and not self._hold_is_over(key, before, status):
+        if hold and not self._hold_is_over(key, hold):
             return False
         self._held.pop(key, None)
         patch: Obj = {"status": merge_patch(status_wire(before), status_wire(status))}
@@ -175,11 +204,10 @@ class RolloutController:
         manual = float(duration.total_manual_pause_duration_seconds)
         self._pulse.update_ended(duration.completion_status, whole, manual)
 
-    def _hold_is_over(self, key: Key, before: RolloutStatus, status: RolloutStatus) -> bool:
-        if not _only_counts(before, status):
-            return True
+    def _hold_is_over(self, key: Key, hold: float) -> bool:
         now = asyncio.get_running_loop().time()
-        return now >= self._held.setdefault(key, now + HOLD)
+        self._held[key] = min(self._held.get(key, math.inf), now + hold)
+        return now >= self._held[key]
 
     def _next_look(self, key: Key, plan: Plan) -> float | None:
         delays = []
@@ -190,7 +218,7 @@ class RolloutController:
             delays.append(max(0.0, self._held[key] - asyncio.get_running_loop().time()))
         return min(delays, default=None)
 
-    def _speak(self, obj: Obj, events: tuple[Event, ...]) -> None:
+    def _speak(self, obj: Obj, events: Iterable[Event]) -> None:
         for event in events:
             self._recorder.record(obj, event.type, event.reason, event.message)
 
@@ -213,12 +241,38 @@ def _short(action: object) -> str:
     )
 
 
+def _shrinks(obj: Obj) -> bool:
+    """Whether a ReplicaSet has yet to let pods go."""
+    seen = replica_set(obj)
+    return seen.current > seen.replicas
+
+
+def _patience(before: RolloutStatus, status: RolloutStatus) -> float:
+    """For how many seconds a status may be held back, because a fuller one is likely to come soon."""
+    if not _only_counts(before, status):
+        return 0.0
+    return HOLD if _runs(before) == _runs(status) else HOLD_FOR_VERDICT
+
+
 def _only_counts(before: RolloutStatus, status: RolloutStatus) -> bool:
-    """Whether two statuses tell a person the same, apart from numbers of pods."""
-    counts = {name: getattr(before, name) for name in _COUNTS}
-    if status.model_copy(update={**counts, "conditions": before.conditions}) != before:
-        return False
-    return _meaning(before) == _meaning(status)
+    """Whether two statuses tell a person the same, apart from numbers of pods and from runs that have begun."""
+    alike = {name: getattr(before, name) for name in (*_COUNTS, "conditions")}
+    if _begun(before, status):
+        runs = {name: getattr(before.canary, name) for name in _RUNS}
+        alike["canary"] = status.canary.model_copy(update=runs)
+    return status.model_copy(update=alike) == before and _meaning(before) == _meaning(status)
+
+
+def _runs(status: RolloutStatus) -> tuple[RolloutAnalysisRunStatus | None, ...]:
+    return tuple(getattr(status.canary, name) for name in _RUNS)
+
+
+def _begun(before: RolloutStatus, status: RolloutStatus) -> bool:
+    """Whether the AnalysisRuns are the same, and differ at most in that they run now."""
+    return all(
+        was == now or (was is not None and now is not None and was.name == now.name and now.status == "Running")
+        for was, now in zip(_runs(before), _runs(status), strict=True)
+    )
 
 
 def _meaning(status: RolloutStatus) -> set[tuple[str, str, str]]:

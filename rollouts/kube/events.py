@@ -4,9 +4,10 @@ An Event is an object in the API server, and an update of a canary has about fif
 one object is held until nothing more was said of it for two seconds (at the longest fifteen), and then
 
 * events of the same type and reason become one Event: their number as its count, their distinct texts joined;
-* RolloutNotCompleted joins RolloutUpdated, and RolloutPaused and RolloutResumed join RolloutStepCompleted, as the text
-  of a thing that was over before it could be told. The last word of a batch always stands by itself, so whoever looks
-  at a paused rollout finds RolloutPaused.
+* RolloutNotCompleted joins RolloutUpdated, RolloutPaused and RolloutResumed join RolloutStepCompleted, and
+  AnalysisRunRunning joins AnalysisRunSuccessful, as the text of a thing that was over before it could be told; what was
+  switched and edited for a weight joins TrafficWeightUpdated, and a metric the verdict of its AnalysisRun. The last
+  word of a batch always stands by itself, so whoever looks at a paused rollout finds RolloutPaused.
 
 A Warning is news: it is posted at once, after what was said before it. So is RolloutCompleted, but for half a second in
 which its stragglers come. What was posted before, word for word, is counted up on the Event that is there (at most
@@ -45,6 +46,10 @@ JOINS = {
     "RolloutNotCompleted": "RolloutUpdated",
     "RolloutPaused": "RolloutStepCompleted",
     "RolloutResumed": "RolloutStepCompleted",
+    "AnalysisRunRunning": "AnalysisRunSuccessful",
+    "SwitchService": "TrafficWeightUpdated",
+    "Updated VirtualService": "TrafficWeightUpdated",
+    "MetricSuccessful": "AnalysisRunSuccessful",
 }
 
 _LONGEST_MESSAGE = 1024

@@ -91,6 +91,26 @@ async def test_an_update_costs_five_writes_and_tells_everything() -> None:
         assert sum(event["count"] for event in await posted(server)) == 17
 
 
+async def test_what_a_weight_took_and_what_a_run_was_before_its_verdict_is_told_with_them() -> None:
+    server = ApiServer(clock.now)
+    async with recording(server) as recorder:
+        for reason in (
+            "SwitchService",
+            "Updated VirtualService",
+            "TrafficWeightUpdated",
+            "AnalysisRunRunning",
+            "AnalysisRunSuccessful",
+            "RolloutCompleted",
+        ):
+            recorder.record(ROLLOUT, "Normal", reason, f"text of {reason}")
+        await asyncio.sleep(1)
+        events = {event["reason"]: event["message"] for event in await posted(server)}
+    assert list(events) == ["TrafficWeightUpdated", "AnalysisRunSuccessful", "RolloutCompleted"]
+    for text in ("SwitchService", "Updated VirtualService"):
+        assert f"text of {text}" in events["TrafficWeightUpdated"]
+    assert "text of AnalysisRunRunning" in events["AnalysisRunSuccessful"]
+
+
 async def test_a_rollout_that_stays_paused_says_so_by_itself_after_two_seconds() -> None:
     server = ApiServer(clock.now)
     async with recording(server) as recorder:

@@ -77,7 +77,7 @@ async def _told(case: Case) -> Story:
 async def _healthy(wire: Wire) -> None:
     async with asyncio.timeout(_PATIENCE):
         async for event in wire.watch(ROLLOUT, NAMESPACE):
-            if healthy(event.object):
+            if event.type != "BOOKMARK" and healthy(event.object):
                 return
 
 

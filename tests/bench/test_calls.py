@@ -1,0 +1,60 @@
+"""What an update costs in API calls, counted in virtual time: the same on every machine, so it may be pinned."""
+
+from functools import cache
+
+import pytest
+
+from rollouts.sandbox.bench.calls import status_patches, writes_of
+from rollouts.sandbox.bench.fleet import ISTIO, PLAIN, Case
+from rollouts.sandbox.bench.story import Story, tell
+
+
+@cache
+def told(case: Case) -> Story:
+    return tell(case)
+
+
+def test_a_plain_update_takes_eighteen_calls() -> None:
+    assert dict(told(PLAIN).calls) == {
+        "patch rollouts/status": 6,
+        "create events": 5,
+        "patch replicasets": 5,
+        "create replicasets": 1,
+        "patch rollouts": 1,
+    }
+
+
+def test_a_plain_update_stays_within_its_budgets() -> None:
+    calls = told(PLAIN).calls
+    assert sum(calls.values()) <= 18
+    assert status_patches(calls) <= 7
+    assert writes_of("replicasets", calls) <= 6
+    assert writes_of("events", calls) <= 5
+
+
+def test_an_update_behind_istio_with_an_analysis_takes_no_more_calls_than_it_did() -> None:
+    """More than the budget of 26: docs/performance.md says which calls those are."""
+    calls = dict(told(ISTIO).calls)
+    assert sum(calls.values()) <= 34
+    assert status_patches(calls) <= 10
+    assert writes_of("events", calls) <= 9
+    assert {call: number for call, number in calls.items() if "events" not in call and "rollouts" not in call} == {
+        "patch virtualservices": 4,
+        "patch replicasets": 4,
+        "patch services": 2,
+        "patch analysisruns": 2,
+        "create analysisruns": 1,
+        "create replicasets": 1,
+    }
+
+
+@pytest.mark.parametrize("case", [PLAIN, ISTIO], ids=lambda case: case.name)
+def test_an_update_ends_when_its_last_wait_and_the_start_of_its_pods_are_over(case: Case) -> None:
+    # Three sizes, and pods that take 0.3 s to start; waits end at whole seconds.
+    assert told(case).seconds <= case.waits + 3 * 0.3 + 1
+
+
+@pytest.mark.parametrize("case", [PLAIN, ISTIO], ids=lambda case: case.name)
+def test_the_worlds_of_an_update_are_kept_for_timing(case: Case) -> None:
+    steps = {world.rollout.status.current_step_index for world, _ in told(case).worlds}
+    assert steps >= {0, 1, 2, 3, 4}
