@@ -16,7 +16,8 @@ from rollouts.decide.world import ReplicaSet
 
 
 def scale(ctx: Context) -> Iterator[CreateReplicaSet | UpdateReplicaSet | Wait]:
-    """A new ReplicaSet is created; then stable, new, all others: what shrinks makes room for what grows into it."""
+    """A new ReplicaSet is created; then of stable and new what shrinks goes before what grows into its room; then all
+    others."""
     if ctx.halted:
         if ctx.new is None:
             yield new_replica_set(ctx, 0)
@@ -26,11 +27,19 @@ def scale(ctx: Context) -> Iterator[CreateReplicaSet | UpdateReplicaSet | Wait]:
     if ctx.new is None:
         # First, for it may be refused: then stable must not have been shrunk for nothing, at every try.
         yield new_replica_set(ctx, _first_size(ctx, want_new))
+    resized: list[UpdateReplicaSet | Wait] = []
     if ctx.stable is not None and ctx.stable is not ctx.new:
-        yield from resize(ctx, ctx.stable, want_stable)
+        resized += resize(ctx, ctx.stable, want_stable)
     if ctx.new is not None:
-        yield from _resize_new(ctx, ctx.new, want_new)
+        resized += _resize_new(ctx, ctx.new, want_new)
+    yield from sorted(resized, key=lambda item: _grows(ctx, item))
     yield from _retire(ctx)
+
+
+def _grows(ctx: Context, item: UpdateReplicaSet | Wait) -> bool:
+    if isinstance(item, Wait) or item.replicas is None:
+        return False
+    return any(rs.name == item.name and rs.replicas < item.replicas for rs in ctx.world.replica_sets)
 
 
 def _first_size(ctx: Context, wanted: int) -> int:
@@ -106,7 +115,9 @@ def _pending(ctx: Context, deadline: str) -> bool:
 
 def _retire(ctx: Context) -> Iterator[UpdateReplicaSet | Wait]:
     """Older ReplicaSets lose their unready pods at once, the others as availability and traffic allow."""
-    spare = ctx.all_available - ctx.limits.least_available
+    # Pods that were asked to go are still counted as available for a moment: they must not be spent twice.
+    staying = sum(min(rs.available, rs.replicas) for rs in ctx.world.replica_sets)
+    spare = staying - ctx.limits.least_available
     kept = 0
     for rs in ctx.others:
         if rs.replicas == 0:

@@ -48,4 +48,5 @@ class Guard:
     @property
     def _now(self) -> str:
         status = self.stage.status()
-        return f"step {status.get('currentStepIndex')}, sizes {self.stage.sizes()}, weights {self.stage.weights()}"
+        weights = [self.stage.weights(each["metadata"]["name"]) for each in self.stage.all(VIRTUAL_SERVICE)]
+        return f"step {status.get('currentStepIndex')}, sizes {self.stage.sizes()}, weights {weights}"
