@@ -17,6 +17,7 @@ from rollouts.decide.plan import (
     Action,
     Adopt,
     CreateReplicaSet,
+    DeleteExperiment,
     DeleteReplicaSet,
     DeleteRun,
     Event,
@@ -26,7 +27,9 @@ from rollouts.decide.plan import (
     PointService,
     ScaleWorkload,
     SetWeight,
+    StartExperiment,
     StartRun,
+    StopExperiment,
     StopRun,
     UpdateReplicaSet,
     UpdateRollout,
@@ -36,7 +39,6 @@ from rollouts.kube.cache import Cache
 from rollouts.kube.errors import AlreadyExists, ApiError, NotFound, Refused, TooManyRequests
 from rollouts.kube.patch import merge_patch
 from rollouts.kube.refs import (
-    ANALYSIS_RUN,
     DEPLOYMENT,
     POD,
     REPLICA_SET,
@@ -116,8 +118,13 @@ class Applier:
                 await self._point(rollout, action, outcome)
             case SetWeight():
                 await self._set_weight(world, action, outcome)
-            case StartRun() | StopRun() | DeleteRun():
-                await self._run(rollout, namespace, action)
+            case StartRun() | StartExperiment():
+                await self._start(rollout, action)
+            case StopRun(name=name) | StopExperiment(name=name):
+                stopped = {"spec": {"terminate": True}}
+                await self._patch(self._kept(action), namespace, name, stopped, gone_ok=True)
+            case DeleteRun(name=name) | DeleteExperiment(name=name):
+                await self._delete(self._kept(action), namespace, name)
             case _:
                 assert_never(action)
 
@@ -222,27 +229,22 @@ class Applier:
             patch["metadata"] = {**patch.get("metadata", {}), "resourceVersion": version}
             await self._patch(cache, ref.namespace, ref.name, patch)
 
-    # ── AnalysisRuns ──
+    # ── AnalysisRuns and Experiments ──
 
-    async def _run(self, rollout: Obj, namespace: str, action: StartRun | StopRun | DeleteRun) -> None:
-        runs = self._caches.analysis_runs
-        match action:
-            case StartRun():
-                await self._start_run(rollout, action)
-            case StopRun(name=name):
-                await self._patch(runs, namespace, name, {"spec": {"terminate": True}}, gone_ok=True)
-            case DeleteRun(name=name):
-                await self._delete(runs, namespace, name)
+    def _kept(self, action: Action) -> Cache:
+        """Where the objects are that this action is about."""
+        of_experiments = isinstance(action, StartExperiment | StopExperiment | DeleteExperiment)
+        return self._caches.experiments if of_experiments else self._caches.analysis_runs
 
-    async def _start_run(self, rollout: Obj, action: StartRun) -> None:
-        namespace = rollout["metadata"]["namespace"]
+    async def _start(self, rollout: Obj, action: StartRun | StartExperiment) -> None:
+        cache, namespace = self._kept(action), rollout["metadata"]["namespace"]
         try:
-            created = await self._wire.create(ANALYSIS_RUN, namespace, _owned(action.manifest, rollout))
+            created = await self._wire.create(cache.resource, namespace, _owned(action.manifest, rollout))
         except AlreadyExists:
             # The next pass sees who has the name, and takes it over or chooses another.
-            self._caches.analysis_runs.put(await self._wire.get(ANALYSIS_RUN, namespace, action.name))
+            cache.put(await self._wire.get(cache.resource, namespace, action.name))
             raise
-        self._caches.analysis_runs.put(created)
+        cache.put(created)
 
     # ── single calls ──
 

@@ -3,7 +3,7 @@
 Does no I/O. What an object means is parsed once per version of it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -18,6 +18,7 @@ from rollouts.api.rollout import Rollout, RolloutSpec
 from rollouts.api.status import RolloutStatus
 from rollouts.api.template import pod_template_hash, step_hash
 from rollouts.decide import workload
+from rollouts.decide.experimentview import experiment_seen
 from rollouts.decide.references import template_refs
 from rollouts.decide.restart import pending
 from rollouts.decide.world import NO_HASH, Hash, Pod, ReplicaSet, Run, Service, World
@@ -138,7 +139,11 @@ class Observer:
             services={name: self._service(namespace, name) for name in service_names(rollout)},
             templates={key: template.model for key, template in templates.items()},
             template_faults={key: template.fault for key, template in templates.items() if template.fault},
-            runs=self._runs(rollout),
+            runs=tuple(run(one, owned=owned) for one, owned in _claimed(self._caches.analysis_runs, rollout)),
+            experiments=tuple(
+                experiment_seen(one, owned=owned, created=_created(one))
+                for one, owned in _claimed(self._caches.experiments, rollout)
+            ),
             pods=self._pods(rollout, owned),
             routing_error=self._routing_error(rollout),
             spec_fault="",
@@ -204,16 +209,6 @@ class Observer:
         if known is None or known.version != version:
             known = self._read[key] = _read(obj, version, cluster)
         return known
-
-    def _runs(self, rollout: Rollout) -> tuple[Run, ...]:
-        uid, prefix = rollout.metadata.uid, f"{rollout.metadata.name}-"
-        owned = self._caches.analysis_runs.owned_by(uid)
-        foreign = (
-            obj
-            for obj in self._caches.analysis_runs.by(BY_NAMESPACE, rollout.metadata.namespace)
-            if name_of(obj).startswith(prefix) and (controller_of(obj) or {}).get("uid") != uid
-        )
-        return tuple(run(obj, owned=True) for obj in owned) + tuple(run(obj, owned=False) for obj in foreign)
 
     def _pods(self, rollout: Rollout, replica_sets: Iterable[ReplicaSet]) -> tuple[Pod, ...]:
         if not (pending(rollout) or follows_metadata(rollout)):
@@ -411,6 +406,15 @@ def replica_set(obj: Obj) -> ReplicaSet:
         failure=failure.get("message", ""),
         failure_reason=failure.get("reason", ""),
     )
+
+
+def _claimed(cache: Cache, rollout: Rollout) -> Iterator[tuple[Obj, bool]]:
+    """The objects that a Rollout controls (True), and others whose name it might want."""
+    uid, prefix = rollout.metadata.uid, f"{rollout.metadata.name}-"
+    yield from ((obj, True) for obj in cache.owned_by(uid))
+    for obj in cache.by(BY_NAMESPACE, rollout.metadata.namespace):
+        if name_of(obj).startswith(prefix) and (controller_of(obj) or {}).get("uid") != uid:
+            yield obj, False
 
 
 def run(obj: Obj, *, owned: bool) -> Run:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from rollouts.api.status import PauseCondition, RolloutStatus
-from rollouts.decide import wording
+from rollouts.decide import experiments, wording
 from rollouts.decide.context import Context
 from rollouts.decide.facts import Aborting, Pausing, Said
 from rollouts.decide.pauses import completed as pause_completed
@@ -76,6 +76,7 @@ def _promoted(ctx: Context, status: RolloutStatus, reason: str, events: list[Eve
             update={
                 "current_step_analysis_run_status": None,
                 "current_background_analysis_run_status": None,
+                "current_experiment": "",
                 "stable_ping_pong": _turn(ctx),
             }
         ),
@@ -104,7 +105,8 @@ def _stepped(ctx: Context, status: RolloutStatus, said: tuple[Said, ...], events
         text = wording.step_completed(done, len(ctx.steps), describe(ctx.step))
         events.append(Event("RolloutStepCompleted", text))
         updates["current_step_index"] = done
-        updates["canary"] = status.canary.model_copy(update={"current_step_analysis_run_status": None})
+        over: Updates = {"current_step_analysis_run_status": None, "current_experiment": ""}
+        updates["canary"] = status.canary.model_copy(update=over)
         if ctx.step.pause is not None:
             pauses = without_step_pause(pauses)
     for item in said:
@@ -134,6 +136,8 @@ def step_completed(ctx: Context, status: RolloutStatus) -> bool:
         return at_wanted_counts(ctx) and _weight_is_set(ctx, status)
     if step.set_header_route is not None or step.set_mirror_route is not None:
         return True  # the route stands from now on, as soon and as long as there are canary pods to serve it
+    if step.experiment is not None:
+        return experiments.succeeded(ctx, status)
     run = status.canary.current_step_analysis_run_status
     return step.analysis is not None and run is not None and run.status == "Successful"
 

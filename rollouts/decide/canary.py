@@ -6,7 +6,7 @@ recorded in an earlier pass.
 
 from collections.abc import Iterator
 
-from rollouts.decide import metadata, pauses, restart, revision, runs, scaling, services, steps, weights
+from rollouts.decide import experiments, metadata, pauses, restart, revision, runs, scaling, services, steps, weights
 from rollouts.decide.context import Context
 from rollouts.decide.facts import Pausing, Said
 from rollouts.decide.plan import Adopt, Evict, Wait
@@ -32,7 +32,7 @@ def story(ctx: Context) -> Iterator[Said]:
     yield from revision.forget(ctx)
     yield from services.point(ctx)
     yield from weights.route(ctx)
-    judged = tuple(runs.follow(ctx))
+    judged = (*experiments.follow(ctx), *runs.follow(ctx))
     yield from judged
     if any(isinstance(item, Pausing) for item in judged):
         return

@@ -32,5 +32,12 @@ class CurrentRun:
     entry: RolloutAnalysisRunStatus | None
 
 
-Fact: TypeAlias = Pausing | Aborting | CurrentRun
+@dataclass(frozen=True, slots=True)
+class CurrentExperiment:
+    """The Experiment that the current step waits for; "" for none."""
+
+    name: str
+
+
+Fact: TypeAlias = Pausing | Aborting | CurrentRun | CurrentExperiment
 Said: TypeAlias = Action | Wait | Fact

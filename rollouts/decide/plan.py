@@ -162,6 +162,26 @@ class DeleteRun:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class StartExperiment:
+    """Create an Experiment."""
+
+    name: str
+    manifest: Obj  # without namespace and owner, which `apply` adds
+
+
+@dataclass(frozen=True, slots=True)
+class StopExperiment:
+    """Ask an Experiment to end."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteExperiment:
+    name: str
+
+
 Action: TypeAlias = (
     CreateReplicaSet
     | Adopt
@@ -176,6 +196,9 @@ Action: TypeAlias = (
     | StartRun
     | StopRun
     | DeleteRun
+    | StartExperiment
+    | StopExperiment
+    | DeleteExperiment
 )
 
 # ── and what is not an action ──

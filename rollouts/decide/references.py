@@ -12,6 +12,7 @@ from rollouts.api.rollout import Rollout
 from rollouts.api.support import unsupported
 from rollouts.api.validate import validate_rollout
 from rollouts.decide.analysisspec import analysis_fault
+from rollouts.decide.experimentspec import experiment_faults
 from rollouts.decide.world import World
 
 _CANARY, _BLUE_GREEN = "spec.strategy.canary", "spec.strategy.blueGreen"
@@ -31,6 +32,7 @@ def spec_fault(rollout: Rollout) -> str:
 def _references(world: World) -> Iterator[str]:
     yield from _services(world)
     yield from _analyses(world)
+    yield from experiment_faults(world)
     if world.routing_error:
         yield world.routing_error
 

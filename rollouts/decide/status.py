@@ -14,9 +14,18 @@ from rollouts.decide.conditions import conditions, out_of_time
 from rollouts.decide.context import Context
 from rollouts.decide.cutover import cut_over, observed
 from rollouts.decide.duration import duration
+from rollouts.decide.experiments import recorded
 from rollouts.decide.facts import CurrentRun, Said
 from rollouts.decide.phase import phase
-from rollouts.decide.plan import CreateReplicaSet, Event, ScaleWorkload, SetWeight, UpdateReplicaSet, UpdateRollout
+from rollouts.decide.plan import (
+    CreateReplicaSet,
+    Event,
+    ScaleWorkload,
+    SetWeight,
+    StartExperiment,
+    UpdateReplicaSet,
+    UpdateRollout,
+)
 from rollouts.decide.restart import done
 from rollouts.decide.weights import change_text, recorded_as
 
@@ -29,7 +38,7 @@ def after(ctx: Context, said: Iterable[Said]) -> tuple[RolloutStatus, tuple[Even
         status = status.model_copy(update=observed(ctx, said))
     said = (*said, *out_of_time(ctx, status))
     events = _told(ctx, said)
-    status = _with_runs(ctx, status, said, events)
+    status = recorded(_with_runs(ctx, status, said, events), said)
     status = _with_weights(ctx, status, said, events)
     move = advance if ctx.blue_green is None else cut_over
     status = status.model_copy(update=move(ctx, status, said, events))
@@ -77,6 +86,8 @@ def _told(ctx: Context, said: Iterable[Said]) -> list[Event]:
                 events.append(Event("ScalingReplicaSet", wording.scaled(name, rs.revision, rs.replicas, count)))
             case ScaleWorkload(name=name, before=before, replicas=count):
                 events.append(Event("ScalingDeployment", wording.deployment_scaled(name, before, count)))
+            case StartExperiment(name=name):
+                events.append(Event("ExperimentCreated", f"Created Experiment '{name}'"))
             case UpdateRollout(annotations=annotations) if labels.REVISION in annotations:
                 events.append(Event("RolloutUpdated", f"Rollout updated to revision {ctx.revision}"))
     if ctx.changed and ctx.steps and ctx.stored.current_pod_hash:

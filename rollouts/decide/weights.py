@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from rollouts.api.status import TrafficWeights, WeightDestination
 from rollouts.decide.context import Context
+from rollouts.decide.experiments import destinations
 from rollouts.decide.plan import Destination, SetWeight, Split, Wait
 from rollouts.decide.routes import managed, standing
 from rollouts.decide.steps import at_wanted_counts, enough_available, weight_at
@@ -27,9 +28,12 @@ def route(ctx: Context) -> Iterator[SetWeight | Wait]:
         yield Wait(f"traffic stays as it is: stable has {have} of the {need} available pods that its share needs")
         return
     canary_service, stable_service = ctx.services
+    additional = destinations(ctx)
+    tried = sum(extra.weight for extra in additional)
     split = Split(
         canary=Destination(canary_service, canary_hash(ctx), weight),
-        stable=Destination(stable_service, stable.hash, ctx.max_weight - weight),
+        stable=Destination(stable_service, stable.hash, max(0, ctx.max_weight - weight - tried)),
+        additional=additional,
         max_weight=ctx.max_weight,
         routes=standing(ctx),
         managed=managed(ctx),
@@ -85,8 +89,12 @@ def _recorded(where: Destination, service: str) -> WeightDestination:
 
 def change_text(before: TrafficWeights | None, after: TrafficWeights) -> str:
     """What the event TrafficWeightUpdated says."""
+    told = [] if before is None or before.canary.weight != after.canary.weight else [""]
     if before is None:
-        return f"Traffic weight updated to {after.canary.weight}"
-    if before.canary.weight == after.canary.weight:
-        return "Traffic weight updated "
-    return f"Traffic weight updated from {before.canary.weight} to {after.canary.weight}"
+        told = [f"to {after.canary.weight}"]
+    elif before.canary.weight != after.canary.weight:
+        told = [f"from {before.canary.weight} to {after.canary.weight}"]
+    if after.additional and (before is None or before.additional != after.additional):
+        shares = " ".join(f"{{{d.weight} {d.service_name} {d.pod_template_hash}}}" for d in after.additional)
+        told = [*filter(None, told), f"additional: [{shares}]"]
+    return f"Traffic weight updated {', '.join(told)}"

@@ -33,6 +33,7 @@ IS_NOT_HEALTHY = "Rollout is not healthy"
 CANARY_PAUSE_STEP = "CanaryPauseStep"
 BLUE_GREEN_PAUSE = "BlueGreenPause"
 INCONCLUSIVE_ANALYSIS = "InconclusiveAnalysisRun"
+INCONCLUSIVE_EXPERIMENT = "InconclusiveExperiment"
 
 VERDICTS = frozenset({"Successful", "Failed", "Error", "Inconclusive"})
 """Phases in which an AnalysisRun has ended."""
@@ -87,6 +88,10 @@ ANALYSIS_FAILED = {
 
 def analysis_failed(kind: str, message: str) -> str:
     return ANALYSIS_FAILED[kind] + (f": {message}" if message else "")
+
+
+def experiment_failed(message: str) -> str:
+    return "Experiment analysis phase is error/failed" + (f": {message}" if message else "")
 
 
 def scaled(name: str, revision: int, before: int, after: int) -> str:

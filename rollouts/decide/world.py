@@ -86,6 +86,37 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """One template of an Experiment: whether all its pods are available, and how traffic gets to them."""
+
+    name: str
+    running: bool = False
+    service: str = ""
+    hash: Hash = NO_HASH
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """One Experiment of this rollout's namespace. `owned`: this rollout controls it; `pods`: how many it has."""
+
+    name: str
+    created: datetime
+    phase: str = ""
+    message: str = ""
+    owned: bool = True
+    terminate: bool = False
+    deleting: bool = False
+    hash: Hash = NO_HASH
+    spec: Obj = field(default_factory=dict)
+    versions: tuple[Version, ...] = ()
+    pods: int = 0
+
+    @property
+    def finished(self) -> bool:
+        return self.phase in ("Successful", "Failed", "Error", "Inconclusive")
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """The object that spec.workloadRef names. Counts are pods, and mean something for a Deployment only."""
 
@@ -105,7 +136,7 @@ class World:
     * services: every Service that the spec names; None where it is absent.
     * templates: every AnalysisTemplate that it names, by (cluster-wide?, name); None where it is absent.
       template_faults says of one why nothing can be measured by it.
-    * runs: AnalysisRuns that this Rollout controls, or whose name it might want.
+    * runs, experiments: AnalysisRuns and Experiments that this Rollout controls, or whose name it might want.
     * pods: only where canaryMetadata or stableMetadata must reach them, or spec.restartAt asks for new ones.
     * routing_error: what the routers say about the routing objects that the spec names.
     * spec_fault: what is wrong with the manifest alone, where that is known already ("": nothing; None: look).
@@ -121,6 +152,7 @@ class World:
     templates: Mapping[tuple[bool, str], AnalysisTemplate | None] = field(default_factory=dict)
     template_faults: Mapping[tuple[bool, str], str] = field(default_factory=dict)
     runs: tuple[Run, ...] = ()
+    experiments: tuple[Experiment, ...] = ()
     pods: tuple[Pod, ...] = ()
     routing_error: str = ""
     spec_fault: str | None = None
