@@ -6,6 +6,7 @@ What a command needs is imported when it runs, so that --help answers at once. E
     sandbox up   rollouts.sandbox.up.run
     demo         rollouts.sandbox.demo.run
     bench        rollouts.sandbox.bench.run
+    migrate      rollouts.cli.migrate.run
 """
 
 import sys
@@ -25,6 +26,7 @@ commands:
   sandbox up   serve a cluster in this process, for kubectl and the controller
   demo         watch a good release go out and two bad ones come back
   bench        measure API calls, CPU and memory per updated rollout
+  migrate      turn a Deployment into a Rollout in place, or back
   version      print the version
 
 rollouts COMMAND --help lists the flags of a command.
@@ -75,6 +77,12 @@ def _bench(argv: Sequence[str]) -> int:
     return run_bench(argv)
 
 
+def _migrate(argv: Sequence[str]) -> int:
+    from rollouts.cli.migrate import run as run_migration
+
+    return run_migration(argv)
+
+
 def _version(argv: Sequence[str]) -> int:
     from importlib.metadata import version
 
@@ -87,6 +95,7 @@ _COMMANDS: dict[tuple[str, ...], Run] = {
     ("sandbox", "up"): _sandbox_up,
     ("demo",): _demo,
     ("bench",): _bench,
+    ("migrate",): _migrate,
     ("version",): _version,
     ("--version",): _version,
 }
