@@ -30,8 +30,25 @@ def by_judgement(rollout: Obj) -> Iterable[str]:
 
 
 def by_routing(rollout: Obj) -> Iterable[str]:
-    """Index of Rollouts: "routed" for those whose traffic a router shares out."""
-    return ("routed",) if _strategies(rollout)[0].get("trafficRouting") else ()
+    """Index of Rollouts: every text in their traffic routing, among which are the names of the objects that it needs.
+
+    No dialect is known here, so a Rollout may be found by a name that it means otherwise; it then looks once in vain.
+    """
+    return tuple(dict.fromkeys(_texts(_strategies(rollout)[0].get("trafficRouting"))))
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts(part)
+
+
+def routing_names(obj: Obj) -> tuple[str, ...]:
+    """The ways in which a Rollout may spell the name of this routing object."""
+    namespace, name = key_of(obj)
+    return (name, f"{name}.{namespace}", f"{name}.{namespace}.cluster.local")
 
 
 def by_workload(rollout: Obj) -> Iterable[str]:

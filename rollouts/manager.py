@@ -30,6 +30,7 @@ from rollouts.interest import (
     follows_pods,
     key_of,
     owning_rollout,
+    routing_names,
     uses_jobs,
 )
 from rollouts.jobs import ClusterJobs, bare, has_ended, run_of
@@ -309,7 +310,8 @@ class Controllers:
         self._look(key_of(rollout) for rollout in self.caches.rollouts.by(JUDGED_INDEX, namespace))
 
     def _routing_changed(self, old: Obj | None, new: Obj | None) -> None:
-        self._look(key_of(rollout) for rollout in self.caches.rollouts.by(ROUTED_INDEX, "routed"))
+        for name in routing_names(new or old or {}):
+            self._look(key_of(rollout) for rollout in self.caches.rollouts.by(ROUTED_INDEX, name))
 
     def _workload_changed(self, resource: Resource, old: Obj | None, new: Obj | None) -> None:
         if concerns_referrers(old, new):
