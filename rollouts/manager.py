@@ -283,7 +283,7 @@ class Controllers:
             self.analysis_runs.add(key_of(run))
         else:
             self._forget(ANALYSIS_RUN, key_of(run))
-        if old is None or new is None or old.get("status") != new.get("status"):
+        if old is None or new is None or _verdict(old) != _verdict(new):
             self._look(owning_rollout(run))
 
     def _forget(self, resource: Resource, key: Key) -> None:
@@ -387,6 +387,12 @@ def _caches(traffic: TrafficSettings) -> Caches:
         routing={resource: Cache(resource) for resource in traffic.resources},
         workloads={resource: Cache(resource) for resource in WORKLOADS.values()},
     )
+
+
+def _verdict(run: Obj) -> tuple[str | None, str | None, bool]:
+    """What a Rollout wants to know of its AnalysisRun; not each of its measurements."""
+    status = run.get("status") or {}
+    return status.get("phase"), status.get("message"), "deletionTimestamp" in run["metadata"]
 
 
 async def _known(watcher: Watcher) -> None:
