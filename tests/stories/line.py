@@ -8,7 +8,7 @@ from rollouts.kube.errors import ApiError
 from rollouts.kube.refs import EVENT, Resource
 from rollouts.kube.wire import Wire
 
-_READS = frozenset({"get", "list", "watch"})
+READS = frozenset({"get", "list", "watch"})
 
 
 class Call(NamedTuple):
@@ -41,7 +41,7 @@ class Line:
     @property
     def writes(self) -> list[Call]:
         """Everything written so far but Events."""
-        return [call for call in self.calls if call.verb not in _READS and call.resource is not EVENT]
+        return [call for call in self.calls if call.verb not in READS and call.resource is not EVENT]
 
     def _enter(self, call: Call) -> None:
         self.calls.append(call)

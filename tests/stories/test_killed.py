@@ -13,10 +13,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from rollouts.kube.errors import ApiError, Conflict, Refused, TooManyRequests, Unreachable
 from rollouts.kube.refs import Obj
 from rollouts.sandbox import clock
 from tests import make
 from tests.stories.guard import Guard
+from tests.stories.line import READS, Call, Fault
 from tests.stories.objects import analysis, istio, metric, rollout, template
 from tests.stories.stage import Stage, image_of
 
@@ -84,12 +86,14 @@ class Update:
     replicas: int = 5
 
 
-async def survive(update: Update, deaths: list[int]) -> int:
+async def survive(update: Update, deaths: list[int], *faults: Fault) -> int:
+    """Do the deed while controllers die, or (`faults`) their calls fail. Answers how many died."""
     async with Stage() as stage:
         stage.prometheus.says("errors", 0.0)
         await stage.deploy(*update.objects)
         guard = Guard(stage, update.replicas, update.available, update.most)
         stage.line.calls.clear()
+        stage.line.faults.extend(faults)
         await update.deed(stage)
         died = await finish(stage, deaths)
         assert guard.broken == []
@@ -137,6 +141,28 @@ UPDATES = {
 }
 
 
+def failing(plan: list[int]) -> Fault:
+    """Of the writes that follow, this many succeed, then one fails, and so on to the plan's end; kinds take turns."""
+    kinds: tuple[Callable[[], ApiError], ...] = (
+        lambda: Conflict("the object has been modified"),
+        lambda: Unreachable("etcdserver: leader changed", code=500),
+        lambda: TooManyRequests("too many requests"),
+        lambda: Refused("the webhook said no", code=403),
+    )
+    left = list(plan)
+
+    def fault(call: Call) -> ApiError | None:
+        if call.verb in READS or not left:
+            return None
+        left[0] -= 1
+        if left[0] >= 0:
+            return None
+        left.pop(0)
+        return kinds[len(left) % len(kinds)]()
+
+    return fault
+
+
 async def writes_of(update: Update) -> int:
     async with Stage() as stage:
         stage.prometheus.says("errors", 0.0)
@@ -181,6 +207,28 @@ steps = st.lists(
 )
 
 
+def any_update(
+    steps: list[Obj], replicas: int, limits: tuple[int, int], deed: Callable[[Stage], Awaitable[None]], *, routed: bool
+) -> Update:
+    surge, unavailable = limits
+    canary = {"maxSurge": surge, "maxUnavailable": unavailable}
+    deed = deed if steps and "setWeight" in steps[0] else release
+    if routed:
+        return Update(istio(*steps, canary=canary, replicas=replicas), deed, replicas, None, replicas)
+    least = max(0, replicas - unavailable)
+    return Update((rollout(*steps, canary=canary, replicas=replicas),), deed, least, replicas + surge, replicas)
+
+
+updates = st.builds(
+    any_update,
+    steps,
+    st.integers(1, 6),
+    st.sampled_from([(0, 1), (0, 2), (1, 0), (1, 1), (2, 0), (3, 2)]),
+    st.sampled_from([release, release_twice]),
+    routed=st.booleans(),
+)
+
+
 @settings(
     max_examples=80,
     deadline=None,
@@ -188,30 +236,18 @@ steps = st.lists(
     phases=(Phase.explicit, Phase.generate),  # each example is a whole update: looking for a smaller one takes minutes
     suppress_health_check=[HealthCheck.too_slow],
 )
-@given(
-    steps=steps,
-    replicas=st.integers(1, 6),
-    surge=st.integers(0, 3),
-    unavailable=st.integers(0, 2),
-    routed=st.booleans(),
-    deaths=st.lists(st.integers(1, 12), max_size=6),
-    deed=st.sampled_from([release, release_twice]),
-)
-def test_any_update_survives_any_deaths(
-    steps: list[Obj],
-    replicas: int,
-    surge: int,
-    unavailable: int,
-    routed: bool,
-    deaths: list[int],
-    deed: Callable[[Stage], Awaitable[None]],
-) -> None:
-    unavailable = max(unavailable, 1 - surge)
-    canary = {"maxSurge": surge, "maxUnavailable": unavailable}
-    deed = deed if steps and "setWeight" in steps[0] else release
-    if routed:
-        update = Update(istio(*steps, canary=canary, replicas=replicas), deed, replicas, None, replicas)
-    else:
-        least = max(0, replicas - unavailable)
-        update = Update((rollout(*steps, canary=canary, replicas=replicas),), deed, least, replicas + surge, replicas)
+@given(updates, st.lists(st.integers(1, 12), max_size=6))
+def test_any_update_survives_any_deaths(update: Update, deaths: list[int]) -> None:
     clock.run(survive(update, deaths))
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(updates, st.lists(st.integers(0, 6), max_size=20))
+def test_any_update_survives_an_api_server_that_refuses_now_and_then(update: Update, plan: list[int]) -> None:
+    clock.run(survive(update, [], failing(plan)))
