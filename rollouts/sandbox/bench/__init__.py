@@ -47,6 +47,7 @@ def run(argv: Sequence[str]) -> int:
     quiet = options.json == "-"
     rows: list[tuple[Case, int, report.Row]] = []
     measured = []
+    failed = False
     try:
         for case in options.cases:
             decisions = decision_time(tell(case).worlds)
@@ -57,8 +58,10 @@ def run(argv: Sequence[str]) -> int:
                 measured.append(report.data(result, found))
                 if not quiet:
                     print(f"{report.table(result, found)}\n", flush=True)
-    except (Stalled, ControllerFailed, Unmeasurable) as error:
-        print(f"Error: {error}", file=sys.stderr)
+    except* (Stalled, ControllerFailed, Unmeasurable) as errors:  # a group, where the cluster's tasks ended with it
+        print(f"Error: {_innermost(errors)}", file=sys.stderr)
+        failed = True
+    if failed:
         return 1
     _write(options.json, json.dumps({"machine": _machine(), "results": measured}, indent=2))
     if not quiet:
@@ -69,6 +72,10 @@ def run(argv: Sequence[str]) -> int:
 def _measured(case: Case, size: int) -> Result:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(measure(case, size))
+
+
+def _innermost(errors: BaseException) -> BaseException:
+    return _innermost(errors.exceptions[0]) if isinstance(errors, BaseExceptionGroup) else errors
 
 
 def _write(where: str, text: str) -> None:
