@@ -215,7 +215,7 @@ def deadline(ctx: Context, current: Iterable[RolloutCondition]) -> datetime | No
         return None
     step = ctx.step
     waits = step is not None and bool(step.pause or step.analysis or step.experiment)
-    if waits or _is_analysed(ctx) or ctx.halted or any(scale_down_deadline(rs) for rs in ctx.others):
+    if waits or _is_analysed(ctx) or ctx.halted or any(rs.replicas and scale_down_deadline(rs) for rs in ctx.others):
         return None
     return progressing.last_update_time + timedelta(seconds=defaults.progress_deadline_seconds(ctx.rollout))
 

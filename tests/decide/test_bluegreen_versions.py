@@ -106,6 +106,19 @@ def test_a_version_that_waits_for_its_deadline_puts_off_the_progress_deadline():
     assert toy.status["phase"] == "Progressing"
 
 
+def test_a_version_that_was_aborted_and_is_gone_does_not_put_off_the_progress_deadline():
+    """Upstream leaves its deadline on it, and never again finds an update late."""
+    toy = updated(**MANUAL)
+    toy.patch_status(abort=True)
+    toy.run(toy.now + timedelta(minutes=1))
+    toy.spec(progressDeadlineSeconds=60)
+    toy.image(V3)
+    toy.settle()
+    toy.wait(seconds=62)
+    toy.settle()
+    assert toy.phase.startswith("Degraded ProgressDeadlineExceeded")
+
+
 def test_no_progress_within_the_deadline_is_told_and_recovered_from():
     toy = deployed(spec={"progressDeadlineSeconds": 60})
     toy.image(V2)
