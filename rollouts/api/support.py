@@ -9,7 +9,6 @@ from rollouts.api import fielderrors
 from rollouts.api.rollout import Rollout
 
 NOT_SUPPORTED_YET = (
-    "spec.strategy.canary.steps[].experiment",
     "spec.strategy.canary.steps[].plugin",
     "spec.strategy.canary.trafficRouting.alb",
     "spec.strategy.canary.trafficRouting.ambassador",

@@ -59,9 +59,10 @@ class Applier:
             case CreateReplicaSet():
                 await self._create_replica_set(experiment, action)
             case CreateService(manifest=manifest):
-                await self._create(SERVICE, caches.services, experiment, manifest)
+                # Whoever has the name already will be heard of.
+                caches.services.put(await self._wire.create(SERVICE, namespace, owned(manifest, experiment)))
             case StartRun(manifest=manifest):
-                await self._create(ANALYSIS_RUN, caches.analysis_runs, experiment, manifest)
+                await self._start_run(experiment, manifest)
             case UpdateReplicaSet(name=name):
                 patch = replica_set_patch(action)
                 caches.replica_sets.put(await self._wire.patch(REPLICA_SET, namespace, name, patch))
@@ -70,13 +71,13 @@ class Applier:
             case StopRun(name=name):
                 await self._stop(namespace, name)
 
-    async def _create(self, resource: Resource, cache: Cache, experiment: Obj, manifest: Obj) -> None:
-        namespace = namespace_of(experiment)
+    async def _start_run(self, experiment: Obj, manifest: Obj) -> None:
+        namespace, cache = namespace_of(experiment), self._caches.analysis_runs
         try:
-            cache.put(await self._wire.create(resource, namespace, owned(manifest, experiment)))
+            cache.put(await self._wire.create(ANALYSIS_RUN, namespace, owned(manifest, experiment)))
         except AlreadyExists:
-            # The next pass sees who has the name, and decides what that means.
-            cache.put(await self._wire.get(resource, namespace, name_of(manifest)))
+            # The next pass sees who has the name, and chooses another.
+            cache.put(await self._wire.get(ANALYSIS_RUN, namespace, name_of(manifest)))
             raise
 
     async def _create_replica_set(self, experiment: Obj, action: CreateReplicaSet) -> None:

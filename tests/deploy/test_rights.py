@@ -13,6 +13,7 @@ from rollouts.kube.refs import DEPLOYMENT, POD_TEMPLATE, REPLICA_SET, ROLLOUT, S
 from rollouts.sandbox import clock
 from tests import make
 from tests.deploy.rendered import DEPLOY, objects
+from tests.experiment.rights import experiments_of_every_kind
 from tests.stories.line import Call, Line
 from tests.stories.objects import judged, metric, rollout, service, template, virtual_service
 from tests.stories.stage import Stage
@@ -32,7 +33,10 @@ class Right(NamedTuple):
     verb: str
 
 
-FOR_ADMISSION = {Right("argoproj.io", "rollouts/finalizers", "update")}
+FOR_ADMISSION = {
+    Right("argoproj.io", "rollouts/finalizers", "update"),
+    Right("argoproj.io", "experiments/finalizers", "update"),
+}
 """Asked for by an admission plugin when an object is created that blocks the deletion of its owner."""
 
 
@@ -165,6 +169,7 @@ async def test_its_role_is_what_it_takes_to_move_releases_and_nothing_more() -> 
         await a_release_taken_back_twice(stage)
         await templates_from_elsewhere(stage)
         await pods_that_are_replaced(stage)
+        await experiments_of_every_kind(stage)
         await stage.delete(ROLLOUT, "r")
         await stage.until(lambda: "annotations" not in stage.get(SERVICE, "stable")["metadata"])
         await stage.passes(600)
