@@ -8,12 +8,18 @@ from typing import Protocol
 from analysis.api import AnalysisPhase, AnalysisRun, Measurement, Metric
 from analysis.arguments import redact
 from analysis.evaluate import evaluate
+from analysis.expr.jsontext import from_json
 from analysis.expr.values import Value
 from analysis.providers.http import Answer, Http, HttpError, Request
-from analysis.schema import Obj
+from analysis.schema import Obj, parse_duration
 
 DEADLINE_SLACK = timedelta(seconds=5)
 """How much longer than a provider's own timeout a measurement may take before it is cut off."""
+
+
+LONGEST_TEXT = 16 * 1024
+"""Characters of a measurement's value or message: an answer of megabytes must not make a status that no API server
+takes."""
 
 
 class ProviderError(Exception):
@@ -190,7 +196,7 @@ class OneShot:
         except ProviderError as error:
             return Measurement(
                 phase=AnalysisPhase.ERROR,
-                message=redact(str(error), self._hidden),
+                message=self._shown(str(error)),
                 started_at=started,
                 finished_at=self.context.now(),
             )
@@ -199,12 +205,16 @@ class OneShot:
         shown = reading.text if phase is not AnalysisPhase.ERROR or reading.text_on_error else ""
         return Measurement(
             phase=phase,
-            message=redact(message, self._hidden),
+            message=self._shown(message),
             started_at=started,
             finished_at=finished,
-            value=redact(shown, self._hidden),
+            value=self._shown(shown),
             metadata={key: redact(value, self._hidden) for key, value in reading.metadata.items()},
         )
+
+    def _shown(self, text: str) -> str:
+        text = redact(text, self._hidden)
+        return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}… ({len(text)} characters)"
 
     async def _reading(self) -> Reading:
         question = self.question()
@@ -224,8 +234,36 @@ class OneShot:
     async def collect(self, limit: int) -> None:
         """There is nothing left behind."""
 
+    @staticmethod
+    def window(text: str) -> timedelta:
+        """A duration of the manifest. ProviderError, in Go's words, when it is none."""
+        try:
+            return parse_duration(text)
+        except ValueError as error:
+            raise ProviderError(str(error)) from error
+
     def _unfinished(self, measurement: Measurement) -> Measurement:
         return ended(measurement, AnalysisPhase.ERROR, "measurement was left unfinished", self.context.now())
+
+
+def document(answer: Answer) -> Value:
+    """The answer as JSON. ProviderError when it is none."""
+    try:
+        return from_json(answer.text)
+    except (ValueError, RecursionError) as error:
+        raise ProviderError(f"could not parse the answer as JSON: {error}") from error
+
+
+def dig(value: Value, *path: str | int) -> Value:
+    """What lies at `path` in a JSON document; None where anything on the way is missing or of another kind."""
+    for key in path:
+        if isinstance(value, dict) and isinstance(key, str):
+            value = value.get(key)
+        elif isinstance(value, list) and isinstance(key, int) and -len(value) <= key < len(value):
+            value = value[key]
+        else:
+            return None
+    return value
 
 
 def ended(measurement: Measurement, phase: AnalysisPhase, message: str, now: datetime) -> Measurement:

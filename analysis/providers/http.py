@@ -21,6 +21,7 @@ from analysis.providers.egress import Egress, EgressError, guarded, proxies
 from analysis.providers.flights import Flights
 
 MAX_ANSWER = 16 * 1024 * 1024
+LONGEST_EXCERPT = 2048
 LONGEST_PAUSE = 300.0
 """Seconds: a server that asks for a longer pause is asked again after this one."""
 
@@ -66,6 +67,11 @@ class Answer:
     def text(self) -> str:
         """The body as text; what is not UTF-8 is replaced."""
         return self.body.decode("utf-8", "replace")
+
+    @property
+    def excerpt(self) -> str:
+        """The beginning of the text, as much as an error message can hold."""
+        return self.body[:LONGEST_EXCERPT].decode("utf-8", "replace")
 
 
 class Http:

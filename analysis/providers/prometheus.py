@@ -19,7 +19,7 @@ from analysis.expr.jsontext import from_json
 from analysis.expr.numbers import parse_float
 from analysis.expr.values import FloatList, Value, format_float
 from analysis.metricprovider import PrometheusMetric, PrometheusRangeQuery
-from analysis.providers import oauth
+from analysis.providers import aws, oauth
 from analysis.providers.base import Context, OneShot, ProviderError, Reading
 from analysis.providers.http import Answer, HttpError, Request
 from analysis.schema import parse_duration
@@ -28,6 +28,7 @@ ADDRESS_VARIABLE = "ARGO_ROLLOUTS_PROMETHEUS_ADDRESS"
 DEFAULT_TIMEOUT = timedelta(seconds=30)
 RESOLVED_QUERY = "ResolvedPrometheusQuery"
 _GET_INSTEAD = frozenset((405, 501))
+_AMAZON, _AMAZONS_SERVICE = "aps-workspaces", "aps"
 _HISTOGRAM = (0, "0")  # an element that holds a native histogram has no value, and counts as 0
 
 
@@ -43,6 +44,10 @@ class Prometheus(OneShot):
         self.address = address(spec.address or context.environ.get(ADDRESS_VARIABLE, ""))
         self.headers = _headers(spec)
         self.oauth = oauth.credentials(spec.authentication)
+        self.account = _account(spec)
+        self._signer: aws.Signer | None = None
+        basic = spec.authentication.basic_auth if spec.authentication else None
+        self.hide((basic.password if basic else "", self.oauth.client_secret if self.oauth else ""))
         if spec.timeout is not None and spec.timeout < 0:
             raise ProviderError("prometheus timeout should not be negative")
 
@@ -53,6 +58,12 @@ class Prometheus(OneShot):
     def metadata(self) -> dict[str, str]:
         """The query as it is sent."""
         return {RESOLVED_QUERY: self.spec.query} if self.spec.query else {}
+
+    async def login(self) -> None:
+        """Amazon's own Prometheus wants requests signed with the credentials of AWS."""
+        if self.account is not None:
+            self._signer = await aws.signer(self.account, self.context.now())
+            self.hide(self._signer.secrets)
 
     async def read(self) -> Reading:
         """Send the query and read the answer."""
@@ -74,14 +85,18 @@ class Prometheus(OneShot):
                 bearer = await oauth.token(self.context.http, self.oauth, self.timeout())
             except ProviderError as error:
                 raise ProviderError(f'Post "{url}": {error}') from error
+            self.hide([bearer])
             headers = {"Authorization": f"Bearer {bearer}"} | headers
         timeout, insecure = self.timeout(), self.spec.insecure
         request = Request("POST", url, headers, form=form, timeout=timeout, insecure=insecure)
-        answer = await self.context.http.send(request)
+        answer = await self.context.http.send(self._signed(request))
         if answer.status in _GET_INSTEAD:
             request = Request("GET", url, headers, params=form, timeout=timeout, insecure=insecure)
-            answer = await self.context.http.send(request)
+            answer = await self.context.http.send(self._signed(request))
         return answer
+
+    def _signed(self, request: Request) -> Request:
+        return request if self._signer is None else self._signer.signed(request, _AMAZONS_SERVICE)
 
 
 def address(given: str) -> str:
@@ -111,6 +126,14 @@ def _headers(spec: PrometheusMetric) -> dict[str, str]:
     if any(name.lower() == "authorization" for name in own):
         headers.clear()
     return headers | own
+
+
+def _account(spec: PrometheusMetric) -> aws.Account | None:
+    """As whom to sign: asked for by region, profile or role, and only on the address of Amazon's own Prometheus."""
+    config = spec.authentication.sigv4 if spec.authentication else None
+    if config is None or _AMAZON not in spec.address or not (config.region or config.profile or config.role_arn):
+        return None
+    return aws.Account(config.region, config.profile, config.role_arn)
 
 
 def _basic(username: str, password: str) -> str:

@@ -4,15 +4,33 @@ from collections.abc import Iterable
 
 from analysis.api import Metric
 from analysis.providers.base import Build, Context, Provider, ProviderError
+from analysis.providers.cloudwatch import CloudWatch
+from analysis.providers.datadog import Datadog
+from analysis.providers.graphite import Graphite
+from analysis.providers.influxdb import InfluxDb
 from analysis.providers.job import Job
+from analysis.providers.kayenta import Kayenta
+from analysis.providers.newrelic import NewRelic
 from analysis.providers.prometheus import ADDRESS_VARIABLE, Prometheus
+from analysis.providers.skywalking import SkyWalking
+from analysis.providers.wavefront import Wavefront
 from analysis.providers.web import Web
 from analysis.validate import provider_names
 
-PROVIDERS: dict[str, Build] = {"prometheus": Prometheus, "job": Job, "web": Web}
+PROVIDERS: dict[str, Build] = {
+    "prometheus": Prometheus,
+    "job": Job,
+    "kayenta": Kayenta,
+    "web": Web,
+    "datadog": Datadog,
+    "wavefront": Wavefront,
+    "newRelic": NewRelic,
+    "cloudWatch": CloudWatch,
+    "graphite": Graphite,
+    "influxdb": InfluxDb,
+    "skywalking": SkyWalking,
+}
 """By the provider's field in the manifest."""
-
-_AMAZON = "aps-workspaces"
 
 __all__ = ["ADDRESS_VARIABLE", "PROVIDERS", "provider_of", "unsupported"]
 
@@ -20,30 +38,23 @@ __all__ = ["ADDRESS_VARIABLE", "PROVIDERS", "provider_of", "unsupported"]
 def provider_of(metric: Metric, context: Context) -> Provider:
     """The provider of `metric`, ready to measure. ProviderError when it cannot be built."""
     names = provider_names(metric.provider)
-    build = PROVIDERS.get(names[0]) if names else None
+    name = names[0] if names else "none"
+    build = PROVIDERS.get(name)
     if build is None:
-        name = names[0] if names else "none"
-        raise ProviderError(f"provider {name} is not supported yet; use one of {', '.join(sorted(PROVIDERS))}")
-    missing = _missing_part(metric)
-    if missing:
-        raise ProviderError(f"{missing} is not supported yet")
+        raise ProviderError(f"{_refusal(name)}; use one of {', '.join(sorted(PROVIDERS))}")
     return build(metric, context)
 
 
 def unsupported(metrics: Iterable[Metric]) -> tuple[str, ...]:
-    """What the metrics use that no provider here can do yet, each as a text that names metric and field."""
-    found = []
-    for metric in metrics:
-        missing = [f"provider {name}" for name in provider_names(metric.provider) if name not in PROVIDERS]
-        if part := _missing_part(metric):
-            missing.append(part)
-        found += [f"metric '{metric.name}': {what} is not supported yet" for what in missing]
-    return tuple(found)
+    """What the metrics use that there is no provider for, each as a text that names metric and provider."""
+    return tuple(
+        f"metric '{metric.name}': {_refusal(name)}"
+        for metric in metrics
+        for name in provider_names(metric.provider)
+        if name not in PROVIDERS
+    )
 
 
-def _missing_part(metric: Metric) -> str:
-    """Signing for Amazon's Prometheus is asked for by region, profile or role, and only on Amazon's own address."""
-    spec = metric.provider.prometheus
-    config = spec.authentication.sigv4 if spec and spec.authentication else None
-    asked = config is not None and bool(config.region or config.profile or config.role_arn)
-    return "prometheus.authentication.sigv4" if spec and asked and _AMAZON in spec.address else ""
+def _refusal(name: str) -> str:
+    why = ": plugins of metrics are Go programs that only Argo Rollouts can run" if name.startswith("plugin ") else ""
+    return f"provider {name} is not supported{why}"

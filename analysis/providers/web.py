@@ -1,5 +1,6 @@
 """Web: a document over HTTP, and the place in it that a JSONPath names."""
 
+from collections.abc import Hashable
 from datetime import timedelta
 
 from analysis import jsonpath
@@ -8,7 +9,7 @@ from analysis.expr.jsontext import from_json, to_json
 from analysis.metricprovider import WebMetric
 from analysis.providers import oauth
 from analysis.providers.base import Context, OneShot, ProviderError, Reading
-from analysis.providers.http import Answer, HttpError, Request
+from analysis.providers.http import Answer, Request
 
 DEFAULT_TIMEOUT = timedelta(seconds=10)
 _WITH_BODY = frozenset(("POST", "PUT"))
@@ -24,6 +25,7 @@ class Web(OneShot):
             raise ProviderError("the metric has no web provider")
         self.spec = spec
         self.oauth = oauth.credentials(spec.authentication)
+        self.hide([self.oauth.client_secret] if self.oauth else ())
         try:
             self.path = jsonpath.parse(spec.json_path or "{$}")
         except jsonpath.JsonPathError as error:
@@ -33,13 +35,14 @@ class Web(OneShot):
         """The metric's timeout; 10 seconds without one."""
         return timedelta(seconds=self.spec.timeout_seconds) if self.spec.timeout_seconds > 0 else DEFAULT_TIMEOUT
 
+    def question(self) -> Hashable | None:
+        """Only what changes nothing may be asked once for several."""
+        return None if self.spec.method in _WITH_BODY else super().question()
+
     async def read(self) -> Reading:
         """Send the request and find the result in the answer."""
         request = await self._request()
-        try:
-            answer = await self.context.http.send(request)
-        except HttpError as error:
-            raise ProviderError(str(error)) from error
+        answer = await self.send(request)
         if not 200 <= answer.status < 300:
             raise ProviderError(f"received non 2xx response code: {answer.status}")
         return found(answer, self.path)
@@ -56,6 +59,7 @@ class Web(OneShot):
                 bearer = await oauth.token(self.context.http, self.oauth, self.timeout())
             except ProviderError as error:
                 raise ProviderError(f'{method.title()} "{self.spec.url}": {error}') from error
+            self.hide([bearer])
             headers["Authorization"] = f"Bearer {bearer}"
         return Request(
             method,

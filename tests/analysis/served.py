@@ -1,6 +1,7 @@
 """A real HTTP server on loopback that answers as a test says, and what a provider needs to ask it."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -39,7 +40,7 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(answer: Handler) -> AsyncIterator[Server]:
+async def serving(answer: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
     """Serve `answer` on a free port of loopback."""
     server = Server()
 
@@ -54,9 +55,9 @@ async def serving(answer: Handler) -> AsyncIterator[Server]:
 
     runner = web.ServerRunner(web.Server(handle), shutdown_timeout=0.1)  # type: ignore[arg-type]  # a StreamResponse is what it sends
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    server.url = f"http{'s' if tls else ''}://127.0.0.1:{runner.addresses[0][1]}"
     try:
         yield server
     finally:
@@ -68,6 +69,25 @@ def always(text: str = "", status: int = 200, content_type: str = "application/j
 
     async def answer(request: web.Request) -> web.StreamResponse:
         return web.Response(text=text, status=status, content_type=content_type)
+
+    return answer
+
+
+def in_turn(*answers: Handler) -> Handler:
+    """One answer after another; the last one from then on."""
+    left = list(answers)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return await (left.pop(0) if len(left) > 1 else left[0])(request)
+
+    return answer
+
+
+def moved(url: str) -> Handler:
+    """A redirect to somewhere else."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=302, headers={"Location": url})
 
     return answer
 

@@ -97,17 +97,13 @@ async def test_secrets_are_read_from_the_namespace_of_the_run_only() -> None:
     assert resolved.error == 'Unable to resolve metric arguments: secrets "s" not found'
 
 
-async def test_a_provider_that_is_not_there_yet_is_refused_by_name() -> None:
+async def test_a_plugin_is_refused_by_name() -> None:
     plugin = metric(provider={"plugin": {"x": {}}})
-    assert unsupported([metric(), plugin]) == ("metric 'm': provider plugin x is not supported yet",)
-    signed = {"sigv4": {"region": "r"}}
-    amazon = metric(provider={"prometheus": {"address": "https://aps-workspaces.x", "authentication": signed}})
-    assert unsupported([amazon]) == ("metric 'm': prometheus.authentication.sigv4 is not supported yet",)
-    elsewhere = metric(provider={"prometheus": {"address": "https://prometheus", "authentication": signed}})
-    assert unsupported([elsewhere]) == ()
+    refusal = "provider plugin x is not supported: plugins of metrics are Go programs that only Argo Rollouts can run"
+    assert unsupported([metric(), plugin]) == (f"metric 'm': {refusal}",)
     measurement, _ = await taken(plugin)
     assert measurement.phase is E
-    assert measurement.message.startswith("provider plugin x is not supported yet; use one of ")
+    assert measurement.message.startswith(f"{refusal}; use one of cloudWatch, datadog, ")
 
 
 async def test_a_job_without_a_cluster_is_an_error() -> None:
@@ -130,5 +126,5 @@ async def test_a_measurement_that_a_crash_left_open_becomes_an_error() -> None:
 
 async def test_every_known_provider_is_a_field_of_the_api() -> None:
     fields = {info.alias or name for name, info in type(metric().provider).model_fields.items()}
-    assert set(PROVIDERS) <= fields
+    assert set(PROVIDERS) == fields - {"plugin"}
     assert I is AnalysisPhase.INCONCLUSIVE

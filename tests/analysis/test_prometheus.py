@@ -152,13 +152,6 @@ async def test_warnings_are_kept() -> None:
             {"authentication": {"oauth2": {"tokenUrl": "http://t"}}},
             "missing mandatory parameter in metric for OAuth2 setup",
         ),
-        (
-            {
-                "address": "https://aps-workspaces.eu-west-1.amazonaws.com",
-                "authentication": {"sigv4": {"region": "eu-west-1"}},
-            },
-            "prometheus.authentication.sigv4 is not supported yet",
-        ),
     ],
 )
 async def test_a_provider_that_cannot_be_built_is_an_error_without_metadata(fields: Any, message: str) -> None:
