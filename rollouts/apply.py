@@ -95,7 +95,7 @@ class Applier:
     def _is_routed(self, world: World, action: SetWeight) -> bool:
         try:
             return not any(
-                tuple(router.edit(self._observer.routing_objects(router.needs()), action.split))
+                tuple(router.edit(self._observer.routing_objects(router), action.split))
                 for router in routers(world.rollout, self._traffic)
             )
         except RoutingError:
@@ -207,7 +207,7 @@ class Applier:
 
     async def _set_weight(self, world: World, action: SetWeight, outcome: Outcome) -> None:
         for router in routers(world.rollout, self._traffic):
-            found = self._observer.routing_objects(router.needs())
+            found = self._observer.routing_objects(router)
             try:
                 edits = tuple(router.edit(found, action.split))
             except RoutingError as error:

@@ -80,11 +80,15 @@ FLAGS: tuple[Flag, ...] = (
         refused=_LATER,
         aliases=("alb-verify-weight",),
     ),
-    Flag("ambassador-api-version", "getambassador.io/v2", _TRAFFIC, _UNUSED),
-    Flag("traffic-split-api-version", "v1alpha1", _TRAFFIC, _UNUSED),
-    Flag("traefik-api-group", "traefik.io", _TRAFFIC, _UNUSED),
-    Flag("traefik-api-version", "traefik.io/v1alpha1", _TRAFFIC, _UNUSED),
-    Flag("appmesh-crd-version", "v1beta2", _TRAFFIC, _UNUSED),
+    Flag(
+        "ambassador-api-version", "getambassador.io/v2", _TRAFFIC, "group/version of Mappings", "ambassador_api_version"
+    ),
+    Flag(
+        "traffic-split-api-version", "v1alpha1", _TRAFFIC, "version of split.smi-spec.io", "traffic_split_api_version"
+    ),
+    Flag("traefik-api-group", "traefik.io", _TRAFFIC, "group of TraefikServices", "traefik_api_group"),
+    Flag("traefik-api-version", "traefik.io/v1alpha1", _TRAFFIC, "the same with its version", "traefik_api_version"),
+    Flag("appmesh-crd-version", "v1beta2", _TRAFFIC, "version of appmesh.k8s.aws", "appmesh_crd_version"),
     Flag(
         "loglevel",
         "info",

@@ -105,7 +105,14 @@ class Controllers:
         self._job_wire = job_wire or wire
         self._pace = pace
         self._namespace = settings.access.namespace if settings.namespaced else ""
-        self._traffic = TrafficSettings(settings.istio_api_version)
+        self._traffic = TrafficSettings(
+            istio_api_version=settings.istio_api_version,
+            traffic_split_api_version=settings.traffic_split_api_version,
+            traefik_api_group=settings.traefik_api_group,
+            traefik_api_version=settings.traefik_api_version,
+            ambassador_api_version=settings.ambassador_api_version,
+            appmesh_crd_version=settings.appmesh_crd_version,
+        )
         self._group: asyncio.TaskGroup | None = None
         self._lazy: dict[Resource, Watcher] = {}
         self._stopping = asyncio.Event()
@@ -310,6 +317,7 @@ class Controllers:
         self._look(key_of(rollout) for rollout in self.caches.rollouts.by(JUDGED_INDEX, namespace))
 
     def _routing_changed(self, old: Obj | None, new: Obj | None) -> None:
+        self._look(owning_rollout(new or old or {}))
         for name in routing_names(new or old or {}):
             self._look(key_of(rollout) for rollout in self.caches.rollouts.by(ROUTED_INDEX, name))
 

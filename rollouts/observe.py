@@ -35,7 +35,7 @@ from rollouts.kube.refs import (
     namespace_of,
     uid_of,
 )
-from rollouts.traffic.base import TrafficSettings
+from rollouts.traffic.base import Router, TrafficSettings, look
 from rollouts.traffic.registry import routers
 
 TemplateKey = tuple[bool, str]
@@ -222,20 +222,18 @@ class Observer:
 
     def _routing_error(self, rollout: Rollout) -> str:
         for router in routers(rollout, self._traffic):
-            error = router.fault(self.routing_objects(router.needs()))
+            error = router.fault(self.routing_objects(router))
             if error:
                 return error
         return ""
 
-    def routing_objects(self, needed: Iterable[Ref]) -> dict[Ref, Obj]:
-        """Those of the routing objects that exist."""
-        found = {}
-        for ref in needed:
-            cache = self._caches.routing.get(ref.resource)
-            obj = cache.get(ref.namespace, ref.name) if cache is not None else None
-            if obj is not None:
-                found[ref] = obj
-        return found
+    def routing_objects(self, router: Router) -> dict[Ref, Obj]:
+        """Those of the objects that this router needs which exist."""
+        return look(router, self._routing_object)
+
+    def _routing_object(self, ref: Ref) -> Obj | None:
+        cache = self._caches.routing.get(ref.resource)
+        return cache.get(ref.namespace, ref.name) if cache is not None else None
 
 
 WORKLOADS = {

@@ -49,6 +49,11 @@ class Settings:
     ephemeral_metadata_threads: int = 10
     ephemeral_metadata_retries: int = 3
     istio_api_version: str = "v1alpha3"
+    traffic_split_api_version: str = "v1alpha1"
+    traefik_api_group: str = "traefik.io"
+    traefik_api_version: str = "traefik.io/v1alpha1"
+    ambassador_api_version: str = "getambassador.io/v2"
+    appmesh_crd_version: str = "v1beta2"
     alb_ingress_classes: tuple[str, ...] = ("alb",)
     nginx_ingress_classes: tuple[str, ...] = ("nginx",)
     leader_elect: bool = True

@@ -1,12 +1,12 @@
 """Pure. What every router has in common: it is handed the objects that it asked for, and returns edits."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from rollouts.api.rollout import Rollout
 from rollouts.decide.plan import Event, Split
-from rollouts.kube.refs import Obj, Ref, Resource, controller_of
+from rollouts.kube.refs import INGRESS, Obj, Ref, Resource, controller_of
 
 
 class RoutingError(Exception):
@@ -39,6 +39,11 @@ class TrafficSettings:
     """Flags of the controller that the dialects depend on."""
 
     istio_api_version: str = "v1alpha3"
+    traffic_split_api_version: str = "v1alpha1"
+    traefik_api_group: str = "traefik.io"
+    traefik_api_version: str = "traefik.io/v1alpha1"
+    ambassador_api_version: str = "getambassador.io/v2"
+    appmesh_crd_version: str = "v1beta2"
 
     @property
     def virtual_services(self) -> Resource:
@@ -49,16 +54,68 @@ class TrafficSettings:
         return Resource("networking.istio.io", self.istio_api_version, "destinationrules", "DestinationRule")
 
     @property
+    def traffic_splits(self) -> Resource:
+        return Resource("split.smi-spec.io", self.traffic_split_api_version, "trafficsplits", "TrafficSplit")
+
+    @property
+    def traefik_services(self) -> Resource:
+        group, _, version = self.traefik_api_version.rpartition("/")
+        return Resource(group or self.traefik_api_group, version, "traefikservices", "TraefikService")
+
+    @property
+    def apisix_routes(self) -> Resource:
+        return Resource("apisix.apache.org", "v2", "apisixroutes", "ApisixRoute")
+
+    @property
+    def mappings(self) -> Resource:
+        group, _, version = self.ambassador_api_version.partition("/")
+        if group == "x.getambassador.io":
+            return Resource(group, version, "ambassadormappings", "AmbassadorMapping")
+        return Resource(group, version, "mappings", "Mapping")
+
+    def app_mesh(self, plural: str, kind: str) -> Resource:
+        return Resource("appmesh.k8s.aws", self.appmesh_crd_version, plural, kind)
+
+    @property
+    def mesh_resources(self) -> tuple[Resource, ...]:
+        kinds = (
+            ("virtualservices", "VirtualService"),
+            ("virtualrouters", "VirtualRouter"),
+            ("virtualnodes", "VirtualNode"),
+        )
+        return tuple(self.app_mesh(plural, kind) for plural, kind in kinds)
+
+    @property
     def resources(self) -> tuple[Resource, ...]:
         """Every kind of routing object that some dialect edits."""
-        return (self.virtual_services, self.destination_rules)
+        return (
+            self.virtual_services,
+            self.destination_rules,
+            INGRESS,
+            self.traffic_splits,
+            self.traefik_services,
+            self.apisix_routes,
+            self.mappings,
+            *self.mesh_resources,
+        )
+
+
+def look(router: "Router", get: Callable[[Ref], Obj | None]) -> dict[Ref, Obj]:
+    """The objects that a router wants to see, those included that the first of them name."""
+    found: dict[Ref, Obj] = {}
+    for _ in range(2):
+        for ref in router.needs(found):
+            obj = None if ref in found else get(ref)
+            if obj is not None:
+                found[ref] = obj
+    return found
 
 
 class Router(Protocol):
     """One dialect for one Rollout."""
 
-    def needs(self) -> Iterable[Ref]:
-        """The objects that `edit` and `fault` want to see."""
+    def needs(self, found: Mapping[Ref, Obj]) -> Iterable[Ref]:
+        """The objects that `edit` and `fault` want to see, as far as `found` tells which: one may name another."""
         ...
 
     def fault(self, found: Mapping[Ref, Obj]) -> str:

@@ -7,9 +7,16 @@ from typing import Any
 from rollouts.api.canary import CanaryStrategy
 from rollouts.api.rollout import Rollout
 from rollouts.api.traffic import RolloutTrafficRouting
-from rollouts.kube.refs import Obj, Resource
+from rollouts.kube.refs import INGRESS, Obj, Resource
+from rollouts.traffic.alb import Alb
+from rollouts.traffic.ambassador import Ambassador
+from rollouts.traffic.apisix import Apisix
+from rollouts.traffic.appmesh import AppMesh
 from rollouts.traffic.base import Router, TrafficSettings
 from rollouts.traffic.istio import Istio
+from rollouts.traffic.nginx import Nginx
+from rollouts.traffic.smi import Smi
+from rollouts.traffic.traefik import Traefik
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,20 @@ def _istio(routing: Obj, settings: TrafficSettings) -> tuple[Resource, ...]:
     return (settings.virtual_services, *rules)
 
 
-DIALECTS: tuple[Dialect, ...] = (Dialect("istio", lambda routing: routing.istio, Istio.of, _istio),)
+def _ingresses(routing: Obj, settings: TrafficSettings) -> tuple[Resource, ...]:
+    return (INGRESS,)
+
+
+DIALECTS: tuple[Dialect, ...] = (
+    Dialect("istio", lambda routing: routing.istio, Istio.of, _istio),
+    Dialect("nginx", lambda routing: routing.nginx, Nginx.of, _ingresses),
+    Dialect("alb", lambda routing: routing.alb, Alb.of, _ingresses),
+    Dialect("smi", lambda routing: routing.smi, Smi.of, lambda _, settings: (settings.traffic_splits,)),
+    Dialect("ambassador", lambda routing: routing.ambassador, Ambassador.of, lambda _, settings: (settings.mappings,)),
+    Dialect("appMesh", lambda routing: routing.app_mesh, AppMesh.of, lambda _, settings: settings.mesh_resources),
+    Dialect("traefik", lambda routing: routing.traefik, Traefik.of, lambda _, settings: (settings.traefik_services,)),
+    Dialect("apisix", lambda routing: routing.apisix, Apisix.of, lambda _, settings: (settings.apisix_routes,)),
+)
 
 
 def routers(rollout: Rollout, settings: TrafficSettings) -> tuple[Router, ...]:

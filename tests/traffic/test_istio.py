@@ -133,7 +133,7 @@ def test_several_virtual_services_are_edited():
     ],
 )
 def test_a_name_may_hold_a_namespace(written, namespace, name):
-    (ref,) = router({"virtualService": {"name": written}}).needs()
+    (ref,) = router({"virtualService": {"name": written}}).needs({})
     assert (ref.namespace, ref.name) == (namespace, name)
 
 

@@ -48,7 +48,7 @@ class Istio:
             ambiguous=bool(single) == bool(several),
         )
 
-    def needs(self) -> Iterator[Ref]:
+    def needs(self, found: Mapping[Ref, Obj]) -> Iterator[Ref]:
         yield from (target.ref for target in self.targets)
         if self.rule is not None:
             yield self.rule
