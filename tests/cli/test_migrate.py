@@ -62,7 +62,8 @@ def deployment(**spec: Any) -> Obj:
 def autoscaler() -> Obj:
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
     spec = {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 5}
-    return {"metadata": {"name": "web", "namespace": "default"}, "spec": spec}
+    described = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler"}
+    return {**described, "metadata": {"name": "web", "namespace": "default"}, "spec": spec}
 
 
 async def told(wire: Wire, *flags: str) -> list[str]:

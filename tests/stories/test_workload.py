@@ -1,5 +1,7 @@
 """Rollouts whose template is another object's: from the first hand-over to the day when that object is deleted."""
 
+import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -58,6 +60,15 @@ class Handing(Stage):
         await self.apply(service("web"), deployment(replicas, **script))
         await self.until(lambda: len(self.behind("web")) == replicas)
 
+    async def die(self, deaths: Iterable[int]) -> None:
+        """One controller after another goes dead after so many of its writes; the last one lives."""
+        for writes in deaths:
+            self.line.dies_after = writes
+            await self.line.dead.wait()
+            await self.kill()
+            await self.passes(0.05)
+            self.start()
+
     def own(self) -> list[Obj]:
         uid = self.rollout()["metadata"]["uid"]
         return [each for each in self.all(REPLICA_SET) if (controller_of(each) or {}).get("uid") == uid]
@@ -90,6 +101,22 @@ async def test_a_rollout_whose_pods_never_become_ready_leaves_the_deployment_who
         await stage.passes(700)
         assert stage.deployed == 3
         assert len(stage.behind("web")) == 3
+
+
+@pytest.mark.parametrize("scale_down", ["progressively", "onsuccess"])
+@pytest.mark.parametrize("deaths", [(n,) for n in range(1, 12)] + [(1,) * 40, (2,) * 20, (3, 1, 2) * 6], ids=str)
+async def test_a_hand_over_ends_whenever_its_controller_is_killed(scale_down: str, deaths: tuple[int, ...]) -> None:
+    async with Handing() as stage:
+        await stage.settled_deployment()
+        served = await stage.watch()
+        await stage.apply(referring(scale_down=scale_down))
+        mortal = asyncio.create_task(stage.die(deaths))
+        await stage.until(lambda: stage.deployed == 0 and stage.phase().phase == "Healthy", limit=600)
+        await stage.until(lambda: len(stage.ready(app="r")) == 3)
+        while not mortal.done():  # killing a controller takes the first cancellation for its own
+            mortal.cancel()
+            await stage.passes(0.01)
+        assert min(served) >= 3
 
 
 async def test_with_onsuccess_the_deployment_goes_once_the_rollout_is_healthy() -> None:
@@ -147,7 +174,11 @@ async def test_a_pod_template_and_a_bare_replica_set_serve_as_well() -> None:
         await stage.reaches("Paused")
         assert stage.sizes() == {"img:1": 2, "img:2": 2}
         spec = {**deployment(0)["spec"], "template": make.template("img:3")}
-        await stage.wire.create(REPLICA_SET, "default", {"metadata": {"name": "d"}, "spec": spec})
+        await stage.wire.create(
+            REPLICA_SET,
+            "default",
+            {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "d"}, "spec": spec},
+        )
         await stage.edit(workloadRef={"apiVersion": "apps/v1", "kind": "ReplicaSet"})
         await stage.until(lambda: "img:3" in stage.sizes())
 
