@@ -31,7 +31,7 @@ HOLD = 0.5
 """Seconds for which a status that differs in nothing but counts is held back, so that pods that become ready one after
 another cost one write, not one each."""
 
-ANSWER_WITHIN = 0.25
+ANSWER_WITHIN = 0.1
 """Seconds that a pass which shrank ReplicaSets, and has news to write, waits for their counts to follow: then the
 status is written once, and not again a moment later."""
 
