@@ -3,12 +3,13 @@ rules checked. What a write leaves as it was is not looked at again."""
 
 from typing import Any
 
-from rollouts.kube.refs import Obj, name_of
+from rollouts.kube.refs import CRD, Obj, name_of
 from rollouts.sandbox import crds
 from rollouts.sandbox.defaults import defaulted
 from rollouts.sandbox.names import check_words
 from rollouts.sandbox.refusals import Cause, invalid
 from rollouts.sandbox.registry import Served
+from rollouts.sandbox.schema import Node
 from rollouts.sandbox.validation import validate
 
 
@@ -29,17 +30,33 @@ def _decoded(obj: Obj, old: Obj) -> Obj:
 
 def check(served: Served, new: Obj, old: Obj | None) -> None:
     """Invalid (422) with every cause when the object breaks a rule of its kind."""
-    causes = check_words(new, old) + _causes(served, new, old)
+    core = not served.custom and served.resource != CRD
+    causes = check_words(new, old, core=core) + _causes(served, new, old)
     if causes:
         raise invalid(served.resource, name_of(new), causes)
 
 
 def _causes(served: Served, new: Obj, old: Obj | None) -> list[Cause]:
     if served.shape is not None:
-        return served.shape.causes(new) if old is None else served.shape.causes(new, "", old)
+        causes = served.shape.causes(new) if old is None else served.shape.causes(new, "", old)
+        return causes + _unchecked(served.shape, causes)
     if served.resource.kind == "CustomResourceDefinition":
         return crds.check(new)
     return validate(new, old)
+
+
+_BLOCKING = frozenset(f"FieldValue{word}" for word in ("NotSupported", "Required", "TooLong", "TooMany", "TypeInvalid"))
+_UNCHECKED = (
+    "Invalid value: null: some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation"
+)
+
+
+def _unchecked(shape: Node, causes: list[Cause]) -> list[Cause]:
+    """Rules are not looked at where the object has not even the right form; it is said so, if there are any."""
+    if shape.has_rules and any(cause.reason in _BLOCKING for cause in causes):
+        return [Cause("<nil>", "FieldValueInvalid", _UNCHECKED)]
+    return []
 
 
 def without_nulls(value: Any, old: Any = None) -> Any:

@@ -16,6 +16,15 @@ _POD_SPEC: Obj = {
     "securityContext": {},
     "terminationGracePeriodSeconds": 30,
 }
+_LIVE_POD: Obj = {
+    "enableServiceLinks": True,
+    "priority": 0,
+    "preemptionPolicy": "PreemptLowerPriority",
+    "tolerations": [
+        {"key": f"node.kubernetes.io/{trouble}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+        for trouble in ("not-ready", "unreachable")
+    ],
+}
 _CONTAINER: Obj = {
     "resources": {},
     "terminationMessagePath": "/dev/termination-log",
@@ -71,7 +80,27 @@ def defaulted(obj: Obj) -> Obj:
 
 
 def _pod(obj: Obj) -> Obj:
-    return _with(filled(obj, {"status": {"phase": "Pending"}}), "spec", pod_spec)
+    result = _with(obj, "spec", lambda spec: _running(pod_spec(spec)))
+    status = result.get("status") or {"phase": "Pending"}
+    return result if "qosClass" in status else {**result, "status": {**status, "qosClass": _qos(result)}}
+
+
+def _running(spec: Obj) -> Obj:
+    """What a pod's spec gets that a template's does not: service links, a priority, patience with its node."""
+    return filled(spec, _LIVE_POD)
+
+
+def _qos(pod: Obj) -> str:
+    """How a pod's resources are guarded: fully, in part or not at all."""
+    spec = pod.get("spec") or {}
+    containers = [one for key in ("containers", "initContainers") for one in spec.get(key) or ()]
+    resources = [one.get("resources") or {} for one in containers if isinstance(one, dict)]
+    if not any(each.get("requests") or each.get("limits") for each in resources):
+        return "BestEffort"
+    limits = [each.get("limits") or {} for each in resources]
+    full = all({"cpu", "memory"} <= limit.keys() for limit in limits)
+    same = all((each.get("requests") or limit) == limit for each, limit in zip(resources, limits, strict=True))
+    return "Guaranteed" if full and same else "Burstable"
 
 
 def pod_spec(spec: Obj) -> Obj:
@@ -116,6 +145,7 @@ def _template(template: Obj) -> Obj:
 
 
 def _replica_set(obj: Obj) -> Obj:
+    obj = _with(filled(obj, {"status": {}}), "status", lambda status: filled(status, {"replicas": 0}))
     return _with(obj, "spec", lambda spec: _with(filled(spec, {"replicas": 1}), "template", _template))
 
 
@@ -129,7 +159,7 @@ def _deployment(obj: Obj) -> Obj:
             result = {**result, "strategy": strategy}
         return _with(result, "template", _template)
 
-    return _with(obj, "spec", spec)
+    return _with(filled(obj, {"status": {}}), "spec", spec)
 
 
 def _job(obj: Obj) -> Obj:
@@ -147,7 +177,11 @@ def _job(obj: Obj) -> Obj:
         metadata = {**metadata, "labels": {**(metadata.get("labels") or {}), **labels}}
         return {**result, "selector": {"matchLabels": own}, "template": {**template, "metadata": metadata}}
 
-    return _with(obj, "spec", spec)
+    result = _with(filled(obj, {"status": {}}), "spec", spec)
+    labels = (((result.get("spec") or {}).get("template") or {}).get("metadata") or {}).get("labels")
+    if result["metadata"].get("labels") or not labels:
+        return result
+    return {**result, "metadata": {**result["metadata"], "labels": labels}}
 
 
 def _service(obj: Obj) -> Obj:
@@ -157,6 +191,8 @@ def _service(obj: Obj) -> Obj:
         result = _with(filled(value, _SERVICE), "ports", _each(_service_port))
         if result["type"] != "ClusterIP":
             result = filled(result, {"externalTrafficPolicy": "Cluster"})
+        if result["type"] == "LoadBalancer":
+            result = filled(result, {"allocateLoadBalancerNodePorts": True})
         return result
 
     obj = obj if "status" in obj else {**obj, "status": {"loadBalancer": {}}}
@@ -188,7 +224,11 @@ def _namespace(obj: Obj) -> Obj:
     return {**result, "metadata": {**obj["metadata"], "labels": {**labels, **name}}}
 
 
+_NO_DISRUPTIONS = dict.fromkeys(("currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"), 0)
+
 _RULES: dict[str, Callable[[Obj], Obj]] = {
+    "Ingress": lambda obj: filled(obj, {"status": {"loadBalancer": {}}}),
+    "PodDisruptionBudget": lambda obj: filled(obj, {"status": _NO_DISRUPTIONS}),
     "Pod": _pod,
     "PodTemplate": lambda obj: _with(obj, "template", _template),
     "ReplicaSet": _replica_set,

@@ -14,7 +14,7 @@ from rollouts.sandbox.store import Key, Store
 NAMESPACE_KEY: Key = ("", "namespaces")
 CRD_KEY: Key = (refs.CRD.group, refs.CRD.plural)
 _KEPT = ("default", "kube-system", "kube-public")
-_ANSWERED_WITH_OBJECT = frozenset({"Pod", "Service"})
+_ANSWERED_WITH_OBJECT = frozenset({"Service"})
 _EVERYWHERE = Selection()
 
 
@@ -46,6 +46,8 @@ class Deletion:
         if not finalizers and grace == 0:
             if not options.dry_run:
                 self.remove(served, obj)
+            if served.resource.kind == "Pod":
+                return lifecycle.marked(obj, self._time(0), 0, finalizers)
             answer = served.resource.kind in _ANSWERED_WITH_OBJECT
             return obj if answer else lifecycle.success(served.resource, obj)
         marked = self._marked(obj, grace, finalizers)
@@ -59,11 +61,13 @@ class Deletion:
     def _check(self, served: Served, obj: Obj, options: DeleteOptions) -> None:
         name, uid, version = refs.name_of(obj), refs.uid_of(obj), obj["metadata"]["resourceVersion"]
         if options.uid and options.uid != uid:
-            because = f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {uid}"
-            raise refusals.conflict(served.resource, name, because)
+            because = f"the UID in the precondition ({options.uid}) does not match the UID in record ({uid})"
+            again = "The object might have been deleted and then recreated"
+            raise refusals.precondition_failed(served.resource, name, f"{because}. {again}")
         if options.resource_version and options.resource_version != version:
-            because = f"ResourceVersion in precondition: {options.resource_version}, in object meta: {version}"
-            raise refusals.conflict(served.resource, name, f"Precondition failed: {because}")
+            because = f"the ResourceVersion in the precondition ({options.resource_version}) does not match"
+            again = f"the ResourceVersion in record ({version}). The object might have been modified"
+            raise refusals.precondition_failed(served.resource, name, f"{because} {again}")
 
     def _marked(self, obj: Obj, grace: int, finalizers: list[str]) -> Obj:
         metadata = obj["metadata"]

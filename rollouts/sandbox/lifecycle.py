@@ -5,7 +5,7 @@ from typing import Any
 
 from rollouts.kube.refs import Obj, Resource
 from rollouts.kube.wire import Propagation
-from rollouts.sandbox.refusals import Cause, bad_request, bad_value, forbidden_field
+from rollouts.sandbox.refusals import Cause, bad_request, bad_value, forbidden_field, invalid
 from rollouts.sandbox.registry import Served
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
@@ -22,6 +22,8 @@ _SYSTEM = frozenset(
     }
 )
 _IMMUTABLE = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+_OPEN_STATUS_DOORS = frozenset({"ReplicaSet", "Pod"})
+"""Kinds whose status subresource lets labels, annotations and the like through, too."""
 _NOT_ASKED_FOR = frozenset({"apiVersion", "kind", "metadata", "status"})
 
 
@@ -59,6 +61,35 @@ def check_addressed(served: Served, obj: Obj, namespace: str, name: str) -> None
         raise bad_request("an empty namespace may not be set during creation")
     if (metadata.get("namespace") or namespace) != namespace and resource.namespaced:
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+
+
+def check_patched(served: Served, obj: Any, old: Obj) -> None:
+    """Refused when a patch makes another object of this one: another name, namespace or, of custom resources, kind."""
+    check_form(obj)
+    metadata, kept, resource = obj.get("metadata") or {}, old["metadata"], served.resource
+    if not metadata.get("name"):
+        text = f"the name of the object ({kept['name']} based on URL) was undeterminable: name must be provided"
+        raise bad_request(text)
+    if metadata["name"] != kept["name"]:
+        text = f"the name of the object ({metadata['name']}) does not match the name on the URL ({kept['name']})"
+        raise bad_request(text)
+    if metadata.get("namespace", kept.get("namespace")) != kept.get("namespace"):
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+    if served.custom:
+        check_kind(resource, obj, kept["name"])
+
+
+def check_kind(resource: Resource, obj: Obj, name: str) -> None:
+    """Invalid (422) when an object of a custom resource calls itself something else."""
+    kind, version = str(obj.get("kind") or ""), str(obj.get("apiVersion") or "")
+    causes = []
+    if version != resource.api_version:
+        causes.append(bad_value("apiVersion", version, f"must be {resource.api_version}"))
+    if kind != resource.kind:
+        causes.append(bad_value("kind", kind, f"must be {resource.kind}"))
+    if causes:
+        group = version.rpartition("/")[0]
+        raise invalid(Resource(group, resource.version, resource.plural, kind), name, causes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +133,11 @@ def updated(served: Served, old: Obj, new: Obj, subresource: str = "") -> Obj:
     the generation counted. The very `old` when nothing changes."""
     if subresource == "status":
         result = {**old, "status": new["status"]} if "status" in new else _without(old, "status")
-        fields = (new.get("metadata") or {}).get("managedFields")
-        if fields is not None:
-            result["metadata"] = {**old["metadata"], "managedFields": fields}
+        given = new.get("metadata") or {}
+        if served.resource.kind in _OPEN_STATUS_DOORS:
+            result["metadata"] = _metadata(old, new)
+        elif given.get("managedFields") is not None:
+            result["metadata"] = {**old["metadata"], "managedFields": given["managedFields"]}
         return old if result == old else result
     result = {**new, "apiVersion": old["apiVersion"], "kind": old["kind"], "metadata": _metadata(old, new)}
     if served.has_status:

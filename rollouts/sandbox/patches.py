@@ -41,7 +41,8 @@ def _step(target: Any, operation: Mapping[str, Any]) -> Any:
         case "add":
             return _put(target, path, _value(operation), insert=True)
         case "replace":
-            _look(target, path, "replace")
+            if path:
+                _look(target, path[:-1])
             return _put(target, path, _value(operation), insert=False)
         case "remove":
             return _remove(target, path)
@@ -49,13 +50,13 @@ def _step(target: Any, operation: Mapping[str, Any]) -> Any:
             source = _pointer(operation, "from")
             if path[: len(source)] == source and len(path) > len(source):
                 raise bad_request(f"jsonpatch move operation cannot move {_spelled(source)!r} into itself")
-            return _put(_remove(target, source), path, _look(target, source, "move"), insert=True)
+            return _put(_remove(target, source), path, _look(target, source), insert=True)
         case "copy":
-            return _put(target, path, _look(target, _pointer(operation, "from"), "copy"), insert=True)
+            return _put(target, path, _copied(target, _pointer(operation, "from")), insert=True)
         case "test":
             return _tested(target, path, operation.get("value"))
         case _:
-            raise bad_request(f"Unexpected kind: {op}")
+            raise _rejected()
 
 
 def _pointer(operation: Mapping[str, Any], key: str) -> list[str]:
@@ -75,21 +76,27 @@ def _spelled(path: Sequence[str]) -> str:
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
 
 
-def _missing(path: Sequence[str], op: str) -> Refused:
-    text = f"the server rejected our request due to an error in our request: {op} operation does not apply: "
-    return Refused(f"{text}doc is missing path: {_spelled(path)}: missing value", code=422, reason="Invalid")
+def _rejected() -> Refused:
+    """An API server does not tell which operation failed, nor why."""
+    return Refused("the server rejected our request due to an error in our request", code=422, reason="Invalid")
+
+
+def _copied(target: Any, path: list[str]) -> Any:
+    """The value to copy; null for a member that an object does not have."""
+    if path and isinstance(within := _look(target, path[:-1]), dict):
+        return within.get(path[-1])
+    return _look(target, path)
 
 
 def _tested(target: Any, path: list[str], value: Any) -> Any:
     try:
-        actual = _look(target, path, "test")
+        actual = _look(target, path)
     except Refused:
         if value is None:
             return target
         raise
     if not _same(actual, value):
-        text = "the server rejected our request due to an error in our request: testing value "
-        raise Refused(f"{text}{_spelled(path)} failed: test failed", code=422, reason="Invalid")
+        raise _rejected()
     return target
 
 
@@ -98,45 +105,44 @@ def _same(left: Any, right: Any) -> bool:
     return bool(left == right) and isinstance(left, bool) == isinstance(right, bool)
 
 
-def _position(items: list[Any], part: str, path: Sequence[str], op: str, *, end: bool) -> int:
+def _position(items: list[Any], part: str, *, end: bool) -> int:
     if part == "-" and end:
         return len(items)
     index = int(part) if part.removeprefix("-").isdecimal() else None
     if index is None or not 0 <= index < len(items) + end:
-        raise _missing(path, op)
+        raise _rejected()
     return index
 
 
-def _look(target: Any, path: list[str], op: str) -> Any:
+def _look(target: Any, path: list[str]) -> Any:
     for part in path:
         if isinstance(target, dict) and part in target:
             target = target[part]
         elif isinstance(target, list):
-            target = target[_position(target, part, path, op, end=False)]
+            target = target[_position(target, part, end=False)]
         else:
-            raise _missing(path, op)
+            raise _rejected()
     return target
 
 
-def _put(target: Any, path: list[str], value: Any, *, insert: bool, full: Sequence[str] | None = None) -> Any:
+def _put(target: Any, path: list[str], value: Any, *, insert: bool) -> Any:
     if not path:
         return value
-    whole = path if full is None else full
     part, rest = path[0], path[1:]
     if isinstance(target, dict):
         if rest and part not in target:
-            raise _missing(whole, "add")
-        return {**target, part: _put(target.get(part), rest, value, insert=insert, full=whole)}
+            raise _rejected()
+        return {**target, part: _put(target.get(part), rest, value, insert=insert)}
     if not isinstance(target, list):
-        raise _missing(whole, "add")
-    index = _position(target, part, whole, "add", end=insert and not rest)
+        raise _rejected()
+    index = _position(target, part, end=insert and not rest)
     if insert and not rest:
         return [*target[:index], value, *target[index:]]
-    return [*target[:index], _put(target[index], rest, value, insert=insert, full=whole), *target[index + 1 :]]
+    return [*target[:index], _put(target[index], rest, value, insert=insert), *target[index + 1 :]]
 
 
 def _remove(target: Any, path: list[str]) -> Any:
-    _look(target, path, "remove")
+    _look(target, path)
     if not path:
         return None
     part, rest = path[0], path[1:]

@@ -16,7 +16,7 @@ from rollouts.kube.errors import (
     TooManyRequests,
     error_from,
 )
-from rollouts.kube.refs import Resource
+from rollouts.kube.refs import Obj, Resource
 
 OBJECT_MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
 
@@ -98,23 +98,46 @@ def conflict(resource: Resource, name: str, because: str = OBJECT_MODIFIED) -> C
     return Conflict(text, details=_details(resource, name))
 
 
-def invalid(resource: Resource, name: str, causes: Sequence[Cause]) -> Invalid:
-    """422. Several causes are listed in brackets, as the API server does; each stands once."""
+def another_object(resource: Resource, obj: Obj, uid: str) -> Conflict:
+    """409 of a PUT that is meant for an object with another uid."""
+    metadata = obj["metadata"]
+    group = f"{resource.group}/" if "." in resource.group else ""
+    key = "/".join(filter(None, (f"/registry/{group}{resource.plural}", metadata.get("namespace"), metadata["name"])))
+    failed = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {metadata['uid']}"
+    storage = f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: {failed}"
+    return conflict(resource, metadata["name"], storage)
+
+
+def precondition_failed(resource: Resource, name: str, because: str) -> Conflict:
+    """409 of a DELETE whose precondition does not hold; it names the kind, not the resource."""
+    kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
+    details = {"name": name, "group": resource.group, "kind": resource.kind}
+    return Conflict(f'Operation cannot be fulfilled on {kind} "{name}": {because}', details=details)
+
+
+def invalid(resource: Resource, name: str, causes: Sequence[Cause], *, kind: str = "") -> Invalid:
+    """422. Several causes are told in brackets, as the API server does, each once; the details list them all.
+
+    `kind`: what to call the object, where that is not its kind.
+    """
     unique = list(dict.fromkeys(causes))
     text = str(unique[0]) if len(unique) == 1 else "[" + ", ".join(map(str, unique)) + "]"
-    kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
-    listed = [{"reason": cause.reason, "message": cause.message, "field": cause.field} for cause in unique]
-    details = {"name": name, "group": resource.group, "kind": resource.kind, "causes": listed}
-    return Invalid(f'{kind} "{name}" is invalid: {text}', details=details)
+    kind = kind or resource.kind
+    listed = [{"reason": cause.reason, "message": cause.message, "field": cause.field} for cause in causes]
+    details = {"name": name, "group": resource.group, "kind": kind, "causes": listed}
+    full = f"{kind}.{resource.group}" if resource.group else kind
+    return Invalid(f'{full} "{name}" is invalid: {text}', details=details)
 
 
 def bad_request(message: str) -> Refused:
     return Refused(message, code=400, reason="BadRequest")
 
 
-def forbidden(resource: Resource, name: str, because: str) -> Refused:
+def forbidden(resource: Resource, name: str, because: str, causes: Sequence[Cause] = ()) -> Refused:
     text = f'{collection(resource)} "{name}" is forbidden: {because}'
-    return Refused(text, code=403, reason="Forbidden", details=_details(resource, name))
+    listed = [{"reason": cause.reason, "message": cause.message, "field": cause.field} for cause in causes]
+    details = _details(resource, name) | ({"causes": listed} if listed else {})
+    return Refused(text, code=403, reason="Forbidden", details=details)
 
 
 def method_not_allowed() -> Refused:

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from rollouts.kube.errors import error_from
 from rollouts.kube.refs import Obj, Resource
 from rollouts.sandbox.refusals import bad_request, bad_value, invalid
 from rollouts.sandbox.registry import ScalePaths
 
 SCALE = Resource("autoscaling", "v1", "scales", "Scale")
+_NO_REPLICAS = 'Internal error occurred: the spec replicas field "{}" does not exist'
 _SHOWN = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 
@@ -17,19 +19,27 @@ def scale_of(obj: Obj, paths: ScalePaths) -> Obj:
     if selector:
         status["selector"] = selector if isinstance(selector, str) else selector_text(selector)
     metadata = {key: obj["metadata"][key] for key in _SHOWN if key in obj["metadata"]}
-    wanted = {"replicas": _at(obj, paths.spec) or 0}
+    replicas = _at(obj, paths.spec)
+    if replicas is None:
+        raise error_from(500, "InternalError", _NO_REPLICAS.format(paths.spec))
+    wanted = {"replicas": replicas} if replicas else {}  # to the API server's types, none is an absent field
     return {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": metadata, "spec": wanted, "status": status}
 
 
-def scaled(obj: Obj, scale: Obj, paths: ScalePaths) -> Obj:
-    """The object with the replicas its Scale asks for; Invalid when that is no number from zero up."""
+def scaled(obj: Obj, scale: Obj, paths: ScalePaths, resource: Resource | None = None) -> Obj:
+    """The object with the replicas its Scale asks for; Invalid when that is no number from zero up.
+
+    `resource`: the custom resource, if it is one: its refusals have words of their own.
+    """
     wanted, metadata = scale.get("spec") or {}, scale.get("metadata") or {}
     if not isinstance(wanted, dict) or not isinstance(metadata, dict):
         raise bad_request("the object provided is no Scale: its metadata and spec are objects")
     replicas = wanted.get("replicas", 0)
     if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
         cause = bad_value("spec.replicas", replicas, "must be greater than or equal to 0")
-        raise invalid(SCALE, obj["metadata"]["name"], [cause])
+        if resource is not None:
+            cause = bad_value(".spec.replicas", replicas, "should be a non-negative integer")
+        raise invalid(resource or SCALE, obj["metadata"]["name"], [cause])
     changed = _set(obj, paths.spec.strip(".").split("."), replicas)
     return {**changed, "metadata": {**obj["metadata"], "resourceVersion": metadata.get("resourceVersion") or ""}}
 

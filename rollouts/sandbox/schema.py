@@ -55,6 +55,10 @@ class Node:
             rule["rule"] for rule in rules if _spaced(rule) != _TRANSITION
         ) + tuple(text for node in self._below() for text in node.rules_ignored)
 
+        self.has_rules: bool = bool(self.immutable or self.rules_ignored) or any(
+            node.has_rules for node in self._below()
+        )
+
     def _below(self) -> Iterator["Node"]:
         yield from self.properties.values()
         yield from (node for node in (self.items, self.values) if node is not None)

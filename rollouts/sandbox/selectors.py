@@ -105,11 +105,12 @@ _KIND_FIELDS: dict[str, frozenset[str]] = {
     ),
     "Namespace": frozenset({"status.phase", "name"}),
     "Node": frozenset({"spec.unschedulable"}),
-    "ReplicaSet": frozenset({"status.replicas"}),
     "Job": frozenset({"status.successful"}),
     "Secret": frozenset({"type"}),
     "Service": frozenset({"spec.clusterIP", "spec.type"}),
 }
+_HOST_NETWORK = ("spec", "hostNetwork")
+_NAMED_ONLY = frozenset({"ReplicaSet", "Deployment", "ConfigMap", "Endpoints", "Ingress", "Lease", "PodTemplate"})
 _STORED_AS = {"status.successful": "status.succeeded", "name": "metadata.name", "source": "source.component"}
 
 
@@ -170,6 +171,9 @@ def _field_term(text: str, kind: str, extra: frozenset[str]) -> tuple[tuple[str,
     if found is None:
         raise bad_request(f"invalid selector: '{text}'; can't understand '{text}'")
     path = found[1]
+    if kind in _NAMED_ONLY and path not in _COMMON_FIELDS:
+        text = f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+        raise bad_request(text)
     if path not in _COMMON_FIELDS and path not in _KIND_FIELDS.get(kind, ()) and path not in extra:
         raise bad_request(f"field label not supported: {path}")
     return tuple(_STORED_AS.get(path, path).split(".")), found[3], found[2] != "!="
@@ -180,7 +184,7 @@ def _field(obj: Obj, path: tuple[str, ...]) -> str:
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
         if value is None:
-            return ""
+            return "false" if path == _HOST_NETWORK else ""
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 

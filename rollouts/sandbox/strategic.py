@@ -7,6 +7,7 @@ Directives: `$patch: replace | delete | merge`, `$setElementOrder/<list>`, `$del
 from collections.abc import Sequence
 from typing import Any
 
+from rollouts.kube.errors import ApiError, error_from
 from rollouts.kube.refs import Obj
 from rollouts.sandbox.refusals import bad_request
 
@@ -45,7 +46,7 @@ def merge_key(field: str, parent: str) -> str | None:
 
 
 def strategic_merge(target: Obj, patch: Obj) -> Obj:
-    """The object after the patch. Refused (400) for a directive that cannot be understood."""
+    """The object after the patch. An ApiError (400, 500) for a directive that cannot be understood."""
     return _merge_map(target, patch, "")
 
 
@@ -58,7 +59,7 @@ def _merge_map(target: Obj, patch: Obj, parent: str) -> Obj:
         case None | "merge":
             pass
         case other:
-            raise bad_request(f"Unknown patch directive: {other!r}, expected replace, delete or merge")
+            raise _failed(f"unknown patch type: {other} in map: {_as_go(patch)}")
     _check_directives(patch)
     result = _retained(target, patch)
     for key, value in patch.items():
@@ -73,7 +74,7 @@ def _merge_map(target: Obj, patch: Obj, parent: str) -> Obj:
         if key.startswith(_ORDER):
             name = key.removeprefix(_ORDER)
             if isinstance(result.get(name), list):
-                result[name] = _ordered(result[name], order, merge_key(name, parent))
+                result[name] = _ordered(result[name], target.get(name), order, merge_key(name, parent))
     return result
 
 
@@ -122,7 +123,7 @@ def _merge_list(old: list[Obj], new: list[Obj], identity: str, field: str) -> li
         if directive == "replace":
             continue
         if identity not in item:
-            raise bad_request(f"map: {item} does not contain declared merge key: {identity}")
+            raise _failed(f"map: {_as_go(item)} does not contain declared merge key: {identity}")
         at = next((i for i, one in enumerate(result) if one.get(identity) == item[identity]), None)
         if directive == "delete":
             result = [one for one in result if one.get(identity) != item[identity]]
@@ -130,7 +131,21 @@ def _merge_list(old: list[Obj], new: list[Obj], identity: str, field: str) -> li
             result.append(_merge_map({}, item, field))
         else:
             result[at] = _merge_map(result[at], item, field)
-    return result
+    patched = [item for item in new if item.get(_PATCH) not in ("replace", "delete")]
+    return _ordered(result, old, patched, identity)
+
+
+def _failed(text: str) -> ApiError:
+    return error_from(500, "InternalError", text)
+
+
+def _as_go(value: Any) -> str:
+    """A value as Go prints it."""
+    if isinstance(value, dict):
+        return f"map[{' '.join(f'{key}:{_as_go(value[key])}' for key in sorted(value))}]"
+    if isinstance(value, list):
+        return f"[{' '.join(map(_as_go, value))}]"
+    return str(value).lower() if isinstance(value, bool) else "<nil>" if value is None else str(value)
 
 
 def _drop_primitives(result: Obj, name: str, values: Sequence[Any]) -> None:
@@ -138,16 +153,22 @@ def _drop_primitives(result: Obj, name: str, values: Sequence[Any]) -> None:
         result[name] = [value for value in result[name] if value not in values]
 
 
-def _ordered(items: list[Any], order: Sequence[Any], identity: str | None) -> list[Any]:
-    """Items the patch names, in its order; those it does not know keep their place relative to what preceded them."""
-    wanted = [entry.get(identity) if isinstance(entry, dict) else entry for entry in order]
-    rank = {value: index for index, value in enumerate(wanted)}
-    keys = [item.get(identity) if isinstance(item, dict) else item for item in items]
-    named = sorted((i for i, key in enumerate(keys) if key in rank), key=lambda i: rank[keys[i]])
-    result = [items[i] for i in named]
-    for index, key in enumerate(keys):
-        if key not in rank:
-            before = next((items[i] for i in range(index - 1, -1, -1)), None)
-            at = next((i for i, one in enumerate(result) if one is before), -1)
-            result.insert(at + 1, items[index])
-    return result
+def _ordered(items: list[Any], before: Any, order: Sequence[Any], identity: str | None) -> list[Any]:
+    """Items that the patch names, in its order, merged with the others, which keep theirs: one of the others comes
+    first where it preceded the patch's next one `before` the patch. So what is new comes before what the patch leaves.
+    """
+    wanted = [_key(entry, identity) for entry in order]
+    places = {key: place for place, key in enumerate(wanted)}
+    known = {_key(one, identity): place for place, one in enumerate(before if isinstance(before, list) else ())}
+    named = sorted((one for one in items if _key(one, identity) in places), key=lambda one: places[_key(one, identity)])
+    others = [one for one in items if _key(one, identity) not in places]
+    result: list[Any] = []
+    while named and others:
+        mine, theirs = known.get(_key(others[0], identity)), known.get(_key(named[0], identity))
+        first = mine is not None and theirs is not None and mine < theirs
+        result.append((others if first else named).pop(0))
+    return result + named + others
+
+
+def _key(item: Any, identity: str | None) -> Any:
+    return item.get(identity) if isinstance(item, dict) else item

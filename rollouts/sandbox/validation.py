@@ -1,15 +1,16 @@
 """Pure. The rules of the built-in kinds that people run into, in Kubernetes' words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from rollouts.kube.refs import Obj
-from rollouts.sandbox.refusals import Cause, bad_value, forbidden_field, required, shown, unsupported
+from rollouts.sandbox.refusals import Cause, bad_value, duplicate, forbidden_field, required, shown, unsupported
 from rollouts.sandbox.selectors import label_selector
 
 Rule: TypeAlias = Callable[[Obj, Obj | None], list[Cause]]
 
 _IMMUTABLE = "field is immutable"
+_SURROUNDED = "must not have leading or trailing whitespace"
 
 
 def validate(new: Obj, old: Obj | None) -> list[Cause]:
@@ -29,14 +30,41 @@ def _pod_spec(spec: Obj, path: str) -> list[Cause]:
         for index, container in enumerate(spec.get(key) or ()):
             at = f"{path}.{key}[{index}]"
             causes += [required(f"{at}.{field}") for field in ("name", "image") if not container.get(field)]
+            causes += _container(container, at)
+        causes += _repeated([one.get("name") for one in spec.get(key) or ()], f"{path}.{key}[{{}}].name")
+    return causes
+
+
+def _container(container: Obj, at: str) -> list[Cause]:
+    image = container.get("image") or ""
+    causes = [] if image == image.strip() else [bad_value(f"{at}.image", image, _SURROUNDED)]
+    for index, port in enumerate(container.get("ports") or ()):
+        if not port.get("containerPort"):
+            causes.append(required(f"{at}.ports[{index}].containerPort"))
+    for index, variable in enumerate(container.get("env") or ()):
+        if not variable.get("name"):
+            causes.append(required(f"{at}.env[{index}].name"))
+    return causes
+
+
+def _repeated(names: Iterable[str | None], path: str) -> list[Cause]:
+    """Every name that was there before it; the path has a place for its index."""
+    seen: set[str] = set()
+    causes = []
+    for index, name in enumerate(names):
+        if name and name in seen:
+            causes.append(duplicate(path.format(index), name))
+        seen.add(name or "")
     return causes
 
 
 def _replicas(spec: Obj) -> list[Cause]:
-    replicas = spec.get("replicas", 1)
-    if isinstance(replicas, int) and replicas < 0:
-        return [bad_value("spec.replicas", replicas, "must be greater than or equal to 0")]
-    return []
+    numbers = {field: spec.get(field) for field in ("replicas", "minReadySeconds")}
+    return [
+        bad_value(f"spec.{field}", number, "must be greater than or equal to 0")
+        for field, number in numbers.items()
+        if isinstance(number, int) and number < 0
+    ]
 
 
 def _workload(new: Obj, old: Obj | None) -> list[Cause]:
@@ -47,13 +75,15 @@ def _workload(new: Obj, old: Obj | None) -> list[Cause]:
     if selector is None:
         causes.append(required("spec.selector"))
     elif not selector.get("matchLabels") and not selector.get("matchExpressions"):
-        causes.append(bad_value("spec.selector", selector, f"empty selector is invalid for {new['kind'].lower()}"))
+        causes.append(bad_value("spec.selector", selector, "empty selector is invalid for deployment"))
     labels = (template.get("metadata") or {}).get("labels") or {}
     operators = _operators(selector, "spec.selector")
     causes += operators
-    if selector and not operators and not label_selector(selector).matches(labels):
+    if operators:
+        causes.append(bad_value("spec.selector", selector, "invalid label selector"))
+    elif selector is None or (selector and not label_selector(selector).matches(labels)):
         text = "`selector` does not match template `labels`"
-        causes.append(bad_value("spec.template.metadata.labels", labels, text))
+        causes.append(bad_value("spec.template.metadata.labels", labels or None, text))
     causes += _pod_spec(template.get("spec") or {}, "spec.template.spec")
     policy = (template.get("spec") or {}).get("restartPolicy", "Always")
     if policy != "Always":
@@ -63,11 +93,14 @@ def _workload(new: Obj, old: Obj | None) -> list[Cause]:
 
 def _operators(selector: Obj | None, path: str) -> list[Cause]:
     terms = (selector or {}).get("matchExpressions") or ()
-    return [
-        bad_value(f"{path}.matchExpressions[{index}].operator", term.get("operator"), "not a valid selector operator")
-        for index, term in enumerate(terms)
-        if term.get("operator") not in ("In", "NotIn", "Exists", "DoesNotExist")
-    ]
+    causes = []
+    for index, term in enumerate(terms):
+        operator, at = term.get("operator"), f"{path}.matchExpressions[{index}]"
+        if operator not in ("In", "NotIn", "Exists", "DoesNotExist"):
+            causes.append(bad_value(f"{at}.operator", operator, "not a valid selector operator"))
+        elif operator in ("In", "NotIn") and not term.get("values"):
+            causes.append(required(f"{at}.values", "must be specified when `operator` is 'In' or 'NotIn'"))
+    return causes
 
 
 def _same(new: Obj, old: Obj | None, *fields: str) -> list[Cause]:
@@ -130,9 +163,12 @@ def _service(new: Obj, old: Obj | None) -> list[Cause]:
         causes.append(required("spec.ports"))
     for index, port in enumerate(ports):
         causes += _service_port(port, f"spec.ports[{index}]", named=len(ports) > 1)
+    causes += _repeated([port.get("name") for port in ports], "spec.ports[{}].name")
+    if spec.get("sessionAffinity", "None") not in ("ClientIP", "None"):
+        causes.append(unsupported("spec.sessionAffinity", spec["sessionAffinity"], ["ClientIP", "None"]))
     was = ((old or {}).get("spec") or {}).get("clusterIP")
     if was and kind != "ExternalName" and spec.get("clusterIP") != was:
-        causes.append(bad_value("spec.clusterIPs[0]", spec.get("clusterIP"), "may not change once set"))
+        causes.append(bad_value("spec.clusterIPs[0]", [spec.get("clusterIP")], "may not change once set"))
     return causes
 
 
@@ -141,6 +177,9 @@ def _service_port(port: Obj, path: str, *, named: bool) -> list[Cause]:
     number = port.get("port")
     if not isinstance(number, int) or not 1 <= number <= 65535:
         causes.append(bad_value(f"{path}.port", number or 0, "must be between 1 and 65535, inclusive"))
+    target = port.get("targetPort")
+    if isinstance(target, int) and not 1 <= target <= 65535:
+        causes.append(bad_value(f"{path}.targetPort", target, "must be between 1 and 65535, inclusive"))
     if port.get("protocol") not in ("TCP", "UDP", "SCTP"):
         causes.append(unsupported(f"{path}.protocol", port.get("protocol"), ["SCTP", "TCP", "UDP"]))
     return causes
@@ -150,7 +189,7 @@ def _ingress(new: Obj, old: Obj | None) -> list[Cause]:
     spec = new.get("spec") or {}
     if not spec.get("rules") and not spec.get("defaultBackend"):
         text = "either `defaultBackend` or `rules` must be specified"
-        return [Cause("spec", "FieldValueInvalid", f"Invalid value: {shown(spec)}: {text}")]
+        return [Cause("spec", "FieldValueInvalid", f"Invalid value: {shown(spec or None)}: {text}")]
     return []
 
 
@@ -158,7 +197,18 @@ def _budget(new: Obj, old: Obj | None) -> list[Cause]:
     spec = new.get("spec") or {}
     if "minAvailable" in spec and "maxUnavailable" in spec:
         return [bad_value("spec", spec, "minAvailable and maxUnavailable cannot be both set")]
-    return _operators(spec.get("selector"), "spec.selector")
+    causes = _operators(spec.get("selector"), "spec.selector")
+    for field in ("minAvailable", "maxUnavailable"):
+        if isinstance(spec.get(field), int) and spec[field] < 0:
+            causes.append(bad_value(f"spec.{field}", spec[field], "must be greater than or equal to 0"))
+    return causes
+
+
+def _lease(new: Obj, old: Obj | None) -> list[Cause]:
+    seconds = (new.get("spec") or {}).get("leaseDurationSeconds")
+    if isinstance(seconds, int) and seconds <= 0:
+        return [bad_value("spec.leaseDurationSeconds", seconds, "must be greater than 0")]
+    return []
 
 
 _RULES: dict[str, Rule] = {
@@ -169,4 +219,5 @@ _RULES: dict[str, Rule] = {
     "Service": _service,
     "Ingress": _ingress,
     "PodDisruptionBudget": _budget,
+    "Lease": _lease,
 }

@@ -31,6 +31,8 @@ from rollouts.sandbox.strictness import mistyped, unknown_fields
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 _POD_KEY = ("", "pods")
+_BINDING = refs.Resource("", "v1", "pods/binding", "Binding")
+_PATCH_OPTIONS = refs.Resource("meta.k8s.io", "v1", "patchoptions", "PatchOptions")
 _CREATED = ("eviction", "binding")
 
 
@@ -90,11 +92,10 @@ class Verbs:
     # ── reading ────────────────────────────────────────────────────────────
 
     def get(self, served: Served, namespace: str, name: str, subresource: str = "") -> Obj:
+        if subresource != "scale" or not served.scale:
+            _check_door(served, subresource, name)
         obj = self.live(served, namespace, name)
-        if subresource == "scale" and served.scale:
-            return scale_of(obj, served.scale)
-        _check_door(served, subresource)
-        return obj
+        return scale_of(obj, served.scale) if subresource == "scale" and served.scale else obj
 
     def live(self, served: Served, namespace: str, name: str) -> Obj:
         """The stored object; NotFound when there is none."""
@@ -136,9 +137,12 @@ class Verbs:
         self._note_unknown(served, obj, call)
         if served.custom and not (obj.get("metadata") or {}).get("resourceVersion"):
             cause = refusals.Cause(
-                "metadata.resourceVersion", "FieldValueInvalid", "Invalid value: 0x0: must be specified for an update"
+                "metadata.resourceVersion", "FieldValueInvalid", "Invalid value: 0: must be specified for an update"
             )
-            raise refusals.invalid(served.resource, name, [cause])
+            raise refusals.invalid(served.resource, name, [cause], kind=served.resource.plural)
+        uid = (obj.get("metadata") or {}).get("uid")
+        if uid and uid != refs.uid_of(old):
+            raise refusals.another_object(served.resource, old, uid)
         return self._update(served, old, obj, call)
 
     def patch(self, served: Served, namespace: str, name: str, patch: Any, kind: PatchType, call: Call) -> Obj:
@@ -150,7 +154,7 @@ class Verbs:
         if call.subresource == "scale" and served.scale:
             return self._scale(served, old, _patched(scale_of(old, served.scale), patch, kind), call)
         new = _patched(old, patch, kind)
-        lifecycle.check_form(new)
+        lifecycle.check_patched(served, new, old)
         self._note_unknown(served, new, call, patched=True)
         return self._update(served, old, new, call)
 
@@ -167,11 +171,13 @@ class Verbs:
     # ── how a write is done ────────────────────────────────────────────────
 
     def _update(self, served: Served, old: Obj, given: Obj, call: Call) -> Obj:
-        _check_door(served, call.subresource)
-        self._check_unchanged(served, old, given)
+        _check_door(served, call.subresource, refs.name_of(old))
+        version = (given.get("metadata") or {}).get("resourceVersion")
+        if version and version != old["metadata"]["resourceVersion"]:
+            raise refusals.conflict(served.resource, refs.name_of(old))
         causes = lifecycle.check_metadata(old, given)
-        if causes:
-            raise refusals.invalid(served.resource, refs.name_of(old), causes)
+        if causes:  # an API server looks twice: once for every object alike, once for its kind
+            raise refusals.invalid(served.resource, refs.name_of(old), causes * 2)
         wanted = self._addresses.allotted(prepare(served, lifecycle.named(given, old), old), old)
         new = lifecycle.updated(served, old, wanted, call.subresource)
         if new is old:
@@ -188,15 +194,6 @@ class Verbs:
             return self._deletion.remove(served, new)
         return self._put(served, new)
 
-    def _check_unchanged(self, served: Served, old: Obj, given: Obj) -> None:
-        name, metadata = refs.name_of(old), given.get("metadata") or {}
-        version, uid = metadata.get("resourceVersion"), metadata.get("uid")
-        if uid and uid != refs.uid_of(old):
-            because = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {refs.uid_of(old)}"
-            raise refusals.conflict(served.resource, name, because)
-        if version and version != old["metadata"]["resourceVersion"]:
-            raise refusals.conflict(served.resource, name)
-
     def _put(self, served: Served, new: Obj) -> Obj:
         stored = self.store.put(served.key, new)
         if served.key == CRD_KEY:
@@ -209,9 +206,8 @@ class Verbs:
         if self.ownership is None:
             raise refusals.unsupported_media_type([PatchType.JSON, PatchType.MERGE, PatchType.STRATEGIC])
         if not call.manager:
-            raise refusals.bad_request(
-                "PatchOptions.meta.k8s.io is invalid: fieldManager: Required value: is required for apply patch"
-            )
+            cause = refusals.required("fieldManager", "is required for apply patch")
+            raise refusals.invalid(_PATCH_OPTIONS, "", [cause])
         lifecycle.check_addressed(served, applied, namespace, name)
         table = self.store.table(served.key)
         old = table.get(namespace if served.resource.namespaced else "", name)
@@ -247,7 +243,7 @@ class Verbs:
     def _scale(self, served: Served, old: Obj, scale: Obj, call: Call) -> Obj:
         if served.scale is None:
             raise refusals.no_such_resource()
-        wanted = scaled(old, scale, served.scale)
+        wanted = scaled(old, scale, served.scale, served.resource if served.custom else None)
         plain = Call(manager=call.manager, dry_run=call.dry_run)
         return scale_of(self._update(served, old, wanted, plain), served.scale)
 
@@ -260,9 +256,20 @@ class Verbs:
         if call.subresource == "eviction":
             self._evict(served, pod, obj, call)
         else:
-            node = str((obj.get("target") or {}).get("name", ""))
-            self._update(served, pod, {**pod, "spec": {**pod["spec"], "nodeName": node}}, Call(dry_run=call.dry_run))
+            self._bind(served, pod, str((obj.get("target") or {}).get("name", "")), call)
         return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+
+    def _bind(self, served: Served, pod: Obj, node: str, call: Call) -> None:
+        """Give a pod its node, once."""
+        taken = pod["spec"].get("nodeName")
+        if taken:
+            because = f'pod {refs.name_of(pod)} is already assigned to node "{taken}"'
+            raise refusals.conflict(_BINDING, refs.name_of(pod), because)
+        new = self._update(served, pod, {**pod, "spec": {**pod["spec"], "nodeName": node}}, Call(dry_run=call.dry_run))
+        if not call.dry_run:
+            scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None}
+            conditions = [{**scheduled, "lastTransitionTime": self.time()}]
+            self._put(served, {**new, "status": {**(new.get("status") or {}), "conditions": conditions}})
 
     def _evict(self, served: Served, pod: Obj, eviction: Obj, call: Call) -> None:
         here = Selection(namespace=refs.namespace_of(pod))
@@ -307,16 +314,18 @@ class Verbs:
             self._create_namespace(namespace)
         elif "deletionTimestamp" in found["metadata"]:
             because = f"unable to create new content in namespace {namespace} because it is being terminated"
-            raise refusals.forbidden(served.resource, name, because)
+            cause = f"namespace {namespace} is being terminated"
+            causes = [refusals.Cause("metadata.namespace", "NamespaceTerminating", cause)]
+            raise refusals.forbidden(served.resource, name, because, causes)
 
     def _create_namespace(self, name: str) -> None:
         self.create(self.registry.of(refs.NAMESPACE), "", {"metadata": {"name": name}}, name, Call())
 
 
-def _check_door(served: Served, subresource: str) -> None:
+def _check_door(served: Served, subresource: str, name: str) -> None:
     """Refused unless the object can be read and written through this subresource ("" is the object itself)."""
     if subresource and subresource not in served.subresources:
-        raise refusals.no_such_resource()
+        raise refusals.not_found(served.resource, name) if served.custom else refusals.no_such_resource()
     if subresource in _CREATED:
         raise refusals.method_not_allowed()
 
@@ -324,7 +333,9 @@ def _check_door(served: Served, subresource: str) -> None:
 def _patched(old: Obj, patch: Any, kind: PatchType) -> Any:
     if kind is PatchType.JSON:
         if not isinstance(patch, list):
-            raise refusals.bad_request("a JSON patch is a list of operations")
+            kind_of = "object" if isinstance(patch, dict) else "value"
+            text = f"error decoding patch: json: cannot unmarshal {kind_of} into Go value of type"
+            raise refusals.bad_request(f"{text} []handlers.jsonPatchOp")
         return json_patch(old, patch)
     if not isinstance(patch, dict):
         raise refusals.bad_request("a merge patch is an object")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rollouts.kube.errors import Conflict, Refused
+from rollouts.kube.errors import Conflict, Invalid, Refused
 from rollouts.kube.refs import CONFIG_MAP, CRD, Obj
 from rollouts.kube.wire import PatchType
 from rollouts.sandbox.ownership import FieldOwnership
@@ -55,7 +55,7 @@ async def test_an_ordinary_write_by_somebody_with_a_name_is_noted(api: ApiServer
 
 
 async def test_an_apply_needs_the_name_of_who_applies(api: ApiServer) -> None:
-    with pytest.raises(Refused, match="fieldManager: Required value: is required for apply patch"):
+    with pytest.raises(Invalid, match="fieldManager: Required value: is required for apply patch"):
         await apply(api, "")
 
 

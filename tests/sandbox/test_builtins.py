@@ -79,7 +79,8 @@ async def test_a_pod_gets_what_its_spec_leaves_open(api: ApiServer) -> None:
     assert spec["terminationGracePeriodSeconds"] == 30
     assert container["terminationMessagePath"] == "/dev/termination-log"
     assert container["imagePullPolicy"] == "IfNotPresent"
-    assert made["status"] == {"phase": "Pending"}
+    assert (spec["enableServiceLinks"], spec["priority"], len(spec["tolerations"])) == (True, 0, 2)
+    assert made["status"] == {"phase": "Pending", "qosClass": "BestEffort"}
 
 
 @pytest.mark.parametrize(
@@ -161,8 +162,8 @@ async def test_a_null_is_an_absent_field(api: ApiServer) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"selector": None}, 'ReplicaSet.apps "a" is invalid: spec.selector: Required value'),
-        ({"selector": {}}, "spec.selector: Invalid value: {}: empty selector is invalid for replicaset"),
+        ({"selector": None}, 'ReplicaSet.apps "a" is invalid: [spec.selector: Required value, spec.template.metadata'),
+        ({"selector": {}}, "spec.selector: Invalid value: {}: empty selector is invalid for deployment"),
         (
             {"selector": {"matchLabels": {"app": "other"}}},
             'spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`',

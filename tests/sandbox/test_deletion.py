@@ -109,10 +109,10 @@ async def test_a_pod_that_has_ended_needs_no_grace(api: ApiServer) -> None:
 async def test_a_deletion_can_insist_on_one_particular_object(api: ApiServer) -> None:
     made = await api.create(CONFIG_MAP, "default", config_map("a"))
     with pytest.raises(
-        Conflict, match='configmaps "a": Precondition failed: UID in precondition: other, UID in object'
+        Conflict, match=r'ConfigMap "a": the UID in the precondition \(other\) does not match the UID in'
     ):
         await api.delete(CONFIG_MAP, "default", "a", uid="other")
-    with pytest.raises(Conflict, match="ResourceVersion in precondition: 1"):
+    with pytest.raises(Conflict, match=r"the ResourceVersion in the precondition \(1\)"):
         await api.delete(CONFIG_MAP, "default", "a", resource_version="1")
     await api.delete(CONFIG_MAP, "default", "a", uid=made["metadata"]["uid"])
 
