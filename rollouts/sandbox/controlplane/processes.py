@@ -1,5 +1,6 @@
 """Programs that run beside us: started with their output in a file, waited for, ended in order."""
 
+import shutil
 import socket
 import ssl
 import subprocess
@@ -29,7 +30,7 @@ class Program:
         self.name, self.said = name, said
         with said.open("wb") as output:
             self.process = subprocess.Popen(
-                [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                [*_with_us(), *map(str, command)], stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
 
     def wait(self, holds: Callable[[], bool], within: float) -> None:
@@ -53,6 +54,12 @@ class Program:
             log.warning("a program does not end by itself", name=self.name, pid=self.process.pid)
             self.process.kill()
             self.process.wait()
+
+
+def _with_us() -> list[str]:
+    """What makes a program end with us even where we are killed; Linux can, and elsewhere it has to do without."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
 
 
 def free_ports(count: int) -> list[int]:

@@ -1,0 +1,83 @@
+"""Two kinds of API server: the sandbox, and a real one, which runs only where tests marked `cluster` are asked for."""
+
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from rollouts.kube.access import Access
+from rollouts.kube.http import connect
+from rollouts.kube.wire import Wire
+from rollouts.sandbox import clock
+from rollouts.sandbox.controlplane.binaries import Binaries, find_or_build
+from rollouts.sandbox.controlplane.plane import ControlPlane, control_plane
+from rollouts.sandbox.http import serving
+from rollouts.sandbox.kubeconfig import kubeconfig, write
+from rollouts.sandbox.server import ApiServer
+from tests.cluster.kubectl import Kubectl
+from tests.cluster.stage import Doors
+
+ROOT = Path(__file__).parents[2]
+_AGENT = "contract-test"
+
+
+@pytest.fixture(scope="session")
+def binaries() -> Binaries:
+    return find_or_build(ROOT / "testenv", ROOT / ".cache" / "controlplane")
+
+
+@pytest.fixture(scope="session")
+def folder() -> Iterator[Path]:
+    """For everything that lives as long as the session; not pytest's own folders, which are kept afterwards."""
+    with tempfile.TemporaryDirectory(prefix="rollouts-cluster-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="session")
+def bare(binaries: Binaries, folder: Path) -> Iterator[ControlPlane]:
+    """An API server beside which no controller runs: objects change only when a test changes them."""
+    with control_plane(binaries, folder / "bare", controllers=()) as plane:
+        yield plane
+
+
+@pytest_asyncio.fixture(params=["sandbox", pytest.param("real", marks=pytest.mark.cluster)])
+async def wire(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Wire]:
+    """A line to an API server without controllers, over HTTP: the sandbox's, and a real one."""
+    async with AsyncExitStack() as stack:
+        if request.param == "real":
+            path = request.getfixturevalue("bare").kubeconfig
+        else:
+            endpoint = await stack.enter_async_context(serving(ApiServer(clock.now)))
+            path = write(tmp_path / "config", kubeconfig(endpoint.url))
+        yield await stack.enter_async_context(await connect(Access(kubeconfig=str(path)), user_agent=_AGENT))
+
+
+@pytest.fixture(scope="session")
+def plane(binaries: Binaries, folder: Path) -> Iterator[ControlPlane]:
+    """A control plane with its controllers, our definitions and rules from `deploy/`, and Istio's definitions."""
+    with control_plane(binaries, folder / "plane") as running:
+        kubectl = Kubectl(running.kubeconfig, folder)
+        kubectl("apply", "--server-side", "-k", str(ROOT / "deploy" / "cluster-install"))
+        kubectl("-n", "argo-rollouts", "scale", "deployment", "argo-rollouts", "--replicas=0")
+        kubectl("apply", "--server-side", "-f", str(istio_definitions()))
+        for group in ("argoproj.io", "networking.istio.io"):
+            names = kubectl("get", "crd", "-o", "name").split()
+            kubectl("wait", "--for=condition=Established", *[name for name in names if name.endswith(group)])
+        yield running
+
+
+@pytest.fixture(scope="session")
+def doors(plane: ControlPlane, folder: Path) -> Doors:
+    """The administrator's kubeconfig, and the one of the ServiceAccount that `deploy/` makes."""
+    kubectl = Kubectl(plane.kubeconfig, folder)
+    token = kubectl("-n", "argo-rollouts", "create", "token", "argo-rollouts", "--duration=24h").strip()
+    return Doors(plane.kubeconfig, write(folder / "controller.kubeconfig", plane.kubeconfig_of(token, "argo-rollouts")))
+
+
+def istio_definitions() -> Path:
+    """Istio's own CustomResourceDefinitions where they are at hand, else the sandbox's."""
+    own = ROOT.parent / "shared" / "upstream" / "crds" / "istio.yaml"
+    return own if own.is_file() else ROOT / "rollouts" / "sandbox" / "manifests" / "istio-crds.yaml"

@@ -1,0 +1,91 @@
+"""The stories that are told on the sandbox, on a real control plane."""
+
+import functools
+import inspect
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, TypeAlias
+
+import pytest
+
+from tests.cluster.stage import Doors, RealStage
+from tests.stories import test_analysis, test_bad_input, test_course, test_istio, test_ownership
+
+pytestmark = pytest.mark.cluster
+
+Story: TypeAlias = Callable[..., Awaitable[None]]
+
+_LONG = "its pauses, delays and deadlines are longer than a test may take where time cannot be skipped"
+_EACH_WRITE = "it looks at the store after every single write"
+_AT_ONCE = "it asks for what the sandbox does at once and a real cluster a moment later"
+
+ELSEWHERE: dict[str, str] = {
+    f"test_{name}": reason
+    for reason, names in {
+        _LONG: (
+            "events_tell_an_update_in_the_order_in_which_it_happened",
+            "a_timed_pause_takes_its_time_and_not_a_second_more",
+            "promotion_in_the_middle_of_a_step_skips_it",
+            "scaling_in_the_middle_keeps_the_share",
+            "the_progress_deadline_is_reported_and_taken_back_when_pods_come",
+            "a_pause_longer_than_the_progress_deadline_is_no_failure",
+            "a_paused_spec_stops_pods_and_steps_until_it_is_resumed",
+            "traffic_waits_for_all_pods_of_the_step",
+            "the_old_pods_stay_for_thirty_seconds_unless_told_otherwise",
+            "an_error_aborts_after_five_attempts_ten_seconds_apart",
+            "failures_within_the_limit_are_forgiven",
+            "a_failure_in_the_background_aborts_even_at_a_pause",
+            "a_failure_in_the_background_takes_the_traffic_back",
+            "the_background_begins_with_its_step_and_ends_with_the_promotion",
+            "an_unclear_background_pauses_and_a_promotion_measures_anew",
+            "a_run_made_by_hand_is_measured_and_outlives_its_use_no_longer_than_told",
+        ),
+        _EACH_WRITE: (
+            "traffic_follows_the_steps_and_comes_back_to_the_stable_service",
+            "an_abort_takes_traffic_back_at_once_and_the_canary_down_later",
+            "the_stable_template_again_empties_the_canary",
+            "a_third_template_gets_traffic_only_on_its_own_pods",
+            "scaling_up_in_the_middle_moves_no_traffic_to_missing_pods",
+            "a_step_may_ask_for_none_and_for_all",
+        ),
+        _AT_ONCE: (
+            "an_abort_ends_the_run",
+            "an_orphaned_replica_set_of_ours_is_taken_over_without_a_restart",
+        ),
+    }.items()
+    for name in names
+}
+"""Stories that only the sandbox can tell, and why."""
+
+
+def stories() -> Iterator[Any]:
+    """Every story with its own parameters."""
+    for module in (test_course, test_istio, test_analysis, test_ownership, test_bad_input):
+        for name, story in vars(module).items():
+            if name.startswith("test_") and inspect.iscoroutinefunction(story) and not _needs_the_sandbox(story):
+                for number, given in enumerate(_parameters(story)):
+                    yield pytest.param(story, given, id=f"{name}[{number}]" if given else name)
+
+
+def _needs_the_sandbox(story: Story) -> bool:
+    """Whether it looks into the sandbox's store, or was found to need more."""
+    return story.__name__ in ELSEWHERE or "stage.server" in inspect.getsource(story)
+
+
+def _parameters(story: Story) -> list[dict[str, Any]]:
+    """What a story is to be told with, one set for each telling."""
+    given: list[dict[str, Any]] = [{}]
+    for mark in getattr(story, "pytestmark", ()):
+        if mark.name == "parametrize":
+            names = [mark.args[0]] if isinstance(mark.args[0], str) else list(mark.args[0])
+            rows = [row if len(names) > 1 else (row,) for row in mark.args[1]]
+            given = [one | dict(zip(names, row, strict=True)) for one in given for row in rows]
+    return given
+
+
+@pytest.mark.parametrize(("story", "given"), list(stories()))
+async def test_a_story_holds_on_a_real_cluster(
+    story: Story, given: dict[str, Any], doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[story.__module__], "Stage", functools.partial(RealStage, doors))
+    await story(**given)
