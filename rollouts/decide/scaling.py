@@ -10,8 +10,10 @@ from analysis.schema import format_time, parse_time
 from rollouts.api import defaults, labels
 from rollouts.decide.context import Context, scale_down_deadline
 from rollouts.decide.plan import CreateReplicaSet, UpdateReplicaSet, Wait
+from rollouts.decide.replicas import ceil_share
 from rollouts.decide.revision import new_replica_set
 from rollouts.decide.steps import wanted_counts
+from rollouts.decide.weights import target
 from rollouts.decide.world import ReplicaSet
 
 
@@ -24,6 +26,9 @@ def scale(ctx: Context) -> Iterator[CreateReplicaSet | UpdateReplicaSet | Wait]:
         yield Wait("no pods are moved while the rollout is paused" if ctx.spec.paused else "analysis was inconclusive")
         return
     want_new, want_stable = wanted_counts(ctx)
+    if ctx.dynamic:
+        # Also for the share that this very pass gives it: once that is recorded, its pods would be gone.
+        want_stable = max(want_stable, ceil_share(ctx.replicas, ctx.max_weight - target(ctx), ctx.max_weight))
     if ctx.new is None:
         # First, for it may be refused: then stable must not have been shrunk for nothing, at every try.
         yield new_replica_set(ctx, _first_size(ctx, want_new))

@@ -10,13 +10,15 @@ from rollouts.decide.world import ReplicaSet
 from tests import make
 
 
-def sized(manifest: dict[str, Any], *replica_sets: ReplicaSet, current: str, index: int = 0) -> list[tuple[str, int]]:
+def sized(
+    manifest: dict[str, Any], *replica_sets: ReplicaSet, current: str, index: int = 0, **status: Any
+) -> list[tuple[str, int]]:
     """What is created and resized, in order: (ReplicaSet's name, pods). `img:1` is the stable one."""
-    canary = CanaryStrategy.model_validate(manifest["spec"]["strategy"]["canary"])
-    status = {
+    strategy = CanaryStrategy.model_validate(manifest["spec"]["strategy"]["canary"])
+    status |= {
         "stableRS": make.hash_of("img:1"),
         "currentPodHash": make.hash_of(current),
-        "currentStepHash": step_hash(canary.steps),
+        "currentStepHash": step_hash(strategy.steps),
         "currentStepIndex": index,
     }
     plan = decide(make.world({**manifest, "status": status}, *replica_sets), make.NOON)
@@ -57,3 +59,18 @@ def test_pods_that_were_asked_to_go_are_not_spent_twice() -> None:
         make.replica_set("img:3", 2, available=0, revision=3),
     )
     assert sized(manifest, *pods, current="img:3") == []
+
+
+def test_stable_keeps_its_pods_in_the_pass_that_gives_it_the_traffic_back() -> None:
+    dynamic = {**make.ISTIO, "dynamicStableScale": True}
+    manifest = make.rollout(make.weight(80), image="img:3", canary=dynamic)
+    split = {
+        "canary": {"weight": 80, "serviceName": "canary", "podTemplateHash": make.hash_of("img:2")},
+        "stable": {"weight": 20, "serviceName": "stable", "podTemplateHash": make.hash_of("img:1")},
+    }
+    pods = (
+        make.replica_set("img:1", 5),
+        make.replica_set("img:2", 4, revision=2),
+        make.replica_set("img:3", 4, available=0, revision=3),
+    )
+    assert sized(manifest, *pods, current="img:3", canary={"weights": split}) == []

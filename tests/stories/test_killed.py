@@ -208,12 +208,12 @@ steps = st.lists(
 
 
 def any_update(
-    steps: list[Obj], replicas: int, limits: tuple[int, int], deed: Callable[[Stage], Awaitable[None]], *, routed: bool
+    steps: list[Obj], replicas: int, limits: tuple[int, int], deed: Callable[[Stage], Awaitable[None]], *, routing: str
 ) -> Update:
     surge, unavailable = limits
-    canary = {"maxSurge": surge, "maxUnavailable": unavailable}
+    canary = {"maxSurge": surge, "maxUnavailable": unavailable, "dynamicStableScale": routing == "dynamic"}
     deed = deed if steps and "setWeight" in steps[0] else release
-    if routed:
+    if routing:
         return Update(istio(*steps, canary=canary, replicas=replicas), deed, replicas, None, replicas)
     least = max(0, replicas - unavailable)
     return Update((rollout(*steps, canary=canary, replicas=replicas),), deed, least, replicas + surge, replicas)
@@ -225,7 +225,7 @@ updates = st.builds(
     st.integers(1, 6),
     st.sampled_from([(0, 1), (0, 2), (1, 0), (1, 1), (2, 0), (3, 2)]),
     st.sampled_from([release, release_twice]),
-    routed=st.booleans(),
+    routing=st.sampled_from(["", "routed", "dynamic"]),
 )
 
 
