@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
+
+import httpx
 
 from analysis.providers.base import ProviderError
 from analysis.providers.http import Answer, Request
@@ -55,9 +57,9 @@ async def signer(account: Account, now: datetime) -> Signer:
 
 def fixed(request: Request) -> Request:
     """The request with nothing left for the HTTP client to encode."""
-    url, content, headers = request.url, request.content, dict(request.headers)
+    url, content, headers = str(httpx.URL(request.url)), request.content, dict(request.headers)
     if request.params:
-        url = f"{url}?{urlencode(request.params)}"
+        url = f"{url}?{urlencode(request.params, safe='-_.~', quote_via=quote)}"
     if request.form is not None:
         content = urlencode(request.form).encode()
         headers["Content-Type"] = "application/x-www-form-urlencoded"
