@@ -14,7 +14,7 @@ from analysis.schema import Obj
 from rollouts.api.status import RolloutAnalysisRunStatus, RolloutStatus, status_wire
 from rollouts.apply import Applier, Outcome
 from rollouts.decide import decide, wording
-from rollouts.decide.plan import Event, Plan, UpdateReplicaSet
+from rollouts.decide.plan import Event, Plan
 from rollouts.decide.record import refused
 from rollouts.decide.world import World
 from rollouts.kube.cache import Key
@@ -23,17 +23,13 @@ from rollouts.kube.events import Recorder
 from rollouts.kube.patch import merge_patch
 from rollouts.kube.refs import ROLLOUT
 from rollouts.kube.wire import Wire
-from rollouts.observe import Caches, Observer, replica_set
+from rollouts.observe import Caches, Observer
 
 log = structlog.get_logger(__name__)
 
 HOLD = 0.5
 """Seconds for which a status that differs in nothing but counts is held back, so that pods that become ready one after
 another cost one write, not one each."""
-
-ANSWER_WITHIN = 0.1
-"""Seconds that a pass which shrank ReplicaSets, and has news to write, waits for their counts to follow: then the
-status is written once, and not again a moment later."""
 
 HOLD_FOR_VERDICT = 2.0
 """Seconds for which it is no news that an AnalysisRun has begun to measure: a short one may end meanwhile."""
@@ -110,7 +106,6 @@ class RolloutController:
         outcome = await self._applier.apply(obj, world, plan)
         last = plan
         if plan.changes and not outcome.error:
-            await self._answered(world, plan)
             last = self._foreseen(key, plan, outcome, now)
         status, events = self._recorded(world, last, outcome, now)
         hold = 0.0 if plan.changes or outcome.error else _patience(world.rollout.status, status)
@@ -158,23 +153,6 @@ class RolloutController:
             return world.rollout.status, ()  # somebody wrote at the same time: nothing is wrong, look again
         moment = now.replace(microsecond=0)
         return refused(world, outcome.failed, outcome.error.message, taken=outcome.taken, now=moment)
-
-    async def _answered(self, world: World, plan: Plan) -> None:
-        """After a pass that only resized: until no ReplicaSet has more pods than it was asked for."""
-        resized = all(isinstance(action, UpdateReplicaSet) for action in plan.changes)
-        if not resized or _only_counts(world.rollout.status, plan.status):
-            return
-        replica_sets, heard = self._caches.replica_sets, asyncio.Event()
-        unsubscribe = replica_sets.subscribe(lambda old, new: heard.set())
-        try:
-            async with asyncio.timeout(ANSWER_WITHIN):
-                while any(_shrinks(obj) for obj in replica_sets.owned_by(world.rollout.metadata.uid)):
-                    heard.clear()
-                    await heard.wait()
-        except TimeoutError:
-            log.debug("ReplicaSets shrink slowly", namespace=world.rollout.namespace, rollout=world.rollout.name)
-        finally:
-            unsubscribe()
 
     async def _store(self, key: Key, world: World, status: RolloutStatus, outcome: Outcome, hold: float) -> bool:
         """Write the status if it says anything new; whether it is stored, and not held back."""
@@ -239,12 +217,6 @@ def _short(action: object) -> str:
         },
         default=str,
     )
-
-
-def _shrinks(obj: Obj) -> bool:
-    """Whether a ReplicaSet has yet to let pods go."""
-    seen = replica_set(obj)
-    return seen.current > seen.replicas
 
 
 def _patience(before: RolloutStatus, status: RolloutStatus) -> float:

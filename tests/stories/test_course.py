@@ -61,7 +61,8 @@ async def test_a_canary_tells_its_phases_in_the_words_of_argo_rollouts() -> None
         "Progressing: more replicas need to be updated",
         "Paused: CanaryPauseStep",
         "Progressing: waiting for rollout to unpause",
-        "Healthy: ",  # not "old replicas are pending termination": they were gone before that could be written
+        "Progressing: old replicas are pending termination",
+        "Healthy: ",
     ]
 
 
