@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from rollouts.kube.cache import Key
 from rollouts.kube.refs import ROLLOUT, Obj, controller_of, name_of, namespace_of
-from rollouts.observe import named_services, workload_ref
+from rollouts.observe import named_services
 
-SERVICE_INDEX, JUDGED_INDEX, ROUTED_INDEX, WORKLOAD_INDEX = "service", "judged", "routed", "workload"
+SERVICE_INDEX, JUDGED_INDEX, ROUTED_INDEX = "service", "judged", "routed"
 
 
 def _strategies(rollout: Obj) -> tuple[Obj, Obj]:
@@ -49,21 +49,6 @@ def routing_names(obj: Obj) -> tuple[str, ...]:
     """The ways in which a Rollout may spell the name of this routing object."""
     namespace, name = key_of(obj)
     return (name, f"{name}.{namespace}", f"{name}.{namespace}.cluster.local")
-
-
-def by_workload(rollout: Obj) -> Iterable[str]:
-    """Index of Rollouts: `<kind> <namespace>/<name>` of the workload that they take their template from."""
-    ref = workload_ref(rollout)
-    return () if ref is None else (str(ref),)
-
-
-def concerns_referrers(old: Obj | None, new: Obj | None) -> bool:
-    """Whether a change of a workload means anything to the Rollouts that refer to it: its spec, or its pods."""
-    if old is None or new is None:
-        return True
-    before, after = old.get("status") or {}, new.get("status") or {}
-    pods = any(before.get(count) != after.get(count) for count in ("replicas", "availableReplicas"))
-    return pods or any(old.get(field) != new.get(field) for field in ("spec", "template"))
 
 
 def follows_pods(rollout: Obj) -> bool:

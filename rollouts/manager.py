@@ -21,12 +21,9 @@ from rollouts.interest import (
     JUDGED_INDEX,
     ROUTED_INDEX,
     SERVICE_INDEX,
-    WORKLOAD_INDEX,
     by_judgement,
     by_routing,
     by_service,
-    by_workload,
-    concerns_referrers,
     follows_pods,
     key_of,
     owning_rollout,
@@ -62,18 +59,17 @@ from rollouts.observe import (
     BY_HASH,
     BY_NAMESPACE,
     ORPHANS,
-    WORKLOADS,
     Caches,
     Observer,
     hashed,
     in_namespace,
     orphaned_in,
-    workload_ref,
 )
 from rollouts.servicerelease import ServiceRelease, managed_by
 from rollouts.settings import Settings
 from rollouts.traffic.base import TrafficSettings
 from rollouts.traffic.registry import needed_resources
+from rollouts.workloads import WORKLOAD_INDEX, WORKLOADS, by_workload, concerns_referrers, workload_ref
 
 log = structlog.get_logger(__name__)
 

@@ -24,10 +24,7 @@ from rollouts.decide.restart import pending
 from rollouts.decide.world import NO_HASH, Hash, Pod, ReplicaSet, Run, Service, World
 from rollouts.kube.cache import Cache, Key
 from rollouts.kube.refs import (
-    DEPLOYMENT,
     EXPERIMENT,
-    POD_TEMPLATE,
-    REPLICA_SET,
     Ref,
     Resource,
     controller_of,
@@ -37,6 +34,7 @@ from rollouts.kube.refs import (
 )
 from rollouts.traffic.base import Router, TrafficSettings, look
 from rollouts.traffic.registry import routers
+from rollouts.workloads import find, is_shared, template_version
 
 TemplateKey = tuple[bool, str]
 """Whether a template is cluster-wide, and its name."""
@@ -123,7 +121,7 @@ class Observer:
 
     def world(self, obj: Obj) -> World:
         """The world around this Rollout, as the caches have it."""
-        found = self._workload(obj)
+        found = find(self._caches.workloads, obj)
         parsed = self._parse(obj, found)
         rollout, namespace = parsed.rollout, parsed.rollout.metadata.namespace
         if parsed.fault:
@@ -148,17 +146,12 @@ class Observer:
             routing_error=self._routing_error(rollout),
             spec_fault="",
             instance_id=self._instance_id,
-            workload=None if found is None else workload.workload(found),
+            workload=None if found is None else workload.workload(found, is_shared(self._caches.rollouts, obj)),
         )
-
-    def _workload(self, obj: Obj) -> Obj | None:
-        ref = workload_ref(obj)
-        cache = self._caches.workloads.get(ref.resource) if ref is not None else None
-        return cache.get(ref.namespace, ref.name) if ref is not None and cache is not None else None
 
     def _parse(self, obj: Obj, found: Obj | None) -> _Parsed:
         key, version = (namespace_of(obj), name_of(obj)), str(obj["metadata"].get("resourceVersion", ""))
-        known, template = self._parsed.get(key), _template_version(found)
+        known, template = self._parsed.get(key), template_version(found)
         if known is None or known.workload != template or known.rollout.metadata.uid != uid_of(obj):
             known = self._parsed[key] = _parse(obj, version, found)
         elif known.version != version:
@@ -236,22 +229,6 @@ class Observer:
         return cache.get(ref.namespace, ref.name) if cache is not None else None
 
 
-WORKLOADS = {
-    ("apps", "Deployment"): DEPLOYMENT,
-    ("apps", "ReplicaSet"): REPLICA_SET,
-    ("", "PodTemplate"): POD_TEMPLATE,
-}
-"""What spec.workloadRef may name, by (API group, kind)."""
-
-
-def workload_ref(rollout: Obj) -> Ref | None:
-    """The object that a Rollout's manifest takes its template from, read without a model; None where there is none, or
-    none that could be one."""
-    ref = (rollout.get("spec") or {}).get("workloadRef") or {}
-    resource = WORKLOADS.get((str(ref.get("apiVersion") or "").rpartition("/")[0], str(ref.get("kind"))))
-    return None if resource is None else Ref(resource, namespace_of(rollout), str(ref.get("name") or ""))
-
-
 def named_services(rollout: Obj) -> tuple[str, ...]:
     """Every Service that a Rollout's manifest names, read without a model: also of one that cannot be parsed."""
     strategy = ((rollout.get("spec") or {}).get("strategy")) or {}
@@ -302,27 +279,19 @@ def service_names(rollout: Rollout) -> tuple[str, ...]:
     return tuple(filter(None, names))
 
 
-def _template_version(workload: Obj | None) -> str:
-    """What identifies a workload's template: its generation, which its status leaves alone, where it has one."""
-    if workload is None:
-        return ""
-    metadata = workload["metadata"]
-    return f"{uid_of(workload)}/{metadata.get('generation') or metadata.get('resourceVersion', '')}"
-
-
 def _parse(obj: Obj, version: str, found: Obj | None) -> _Parsed:
-    template_version = _template_version(found)
+    held = template_version(found)
     try:
         rollout, fault = workload.resolved(Rollout.model_validate(obj), found)
     except ValidationError as error:
-        return _Parsed(version, template_version, None, _bare(obj), NO_HASH, "", first_fault(error))
+        return _Parsed(version, held, None, _bare(obj), NO_HASH, "", first_fault(error))
     spec = obj.get("spec")
     if fault:
-        return _Parsed(version, template_version, spec, rollout, NO_HASH, "", fault)
+        return _Parsed(version, held, spec, rollout, NO_HASH, "", fault)
     template = Hash(pod_template_hash(rollout.spec.template, rollout.status.collision_count))
     canary = rollout.spec.strategy.canary
     steps = step_hash(canary.steps) if canary else ""
-    return _Parsed(version, template_version, spec, rollout, template, steps, "")
+    return _Parsed(version, held, spec, rollout, template, steps, "")
 
 
 def _parsed_again(known: _Parsed, obj: Obj, version: str) -> _Parsed | None:

@@ -70,8 +70,8 @@ def _scale_down_fault(ref: ObjectRef) -> str:
     return ""
 
 
-def workload(found: Obj) -> Workload:
-    """What decisions may know of the workload that a Rollout refers to."""
+def workload(found: Obj, shared: bool = False) -> Workload:
+    """What decisions may know of the workload that a Rollout refers to. `shared`: others take over its pods too."""
     metadata, spec, status = found["metadata"], found.get("spec") or {}, found.get("status") or {}
     return Workload(
         name=metadata["name"],
@@ -80,6 +80,7 @@ def workload(found: Obj) -> Workload:
         replicas=spec.get("replicas", 1),
         current=status.get("replicas", 0),
         available=status.get("availableReplicas", 0),
+        shared=shared,
     )
 
 
@@ -155,7 +156,8 @@ def _progressive(ctx: Context, seen: Workload) -> int:
         return seen.replicas
     lacking = max(0, ctx.replicas - ctx.all_available)
     if lacking > seen.replicas:
-        return max(seen.replicas, min(lacking, _size_before(ctx))) if ctx.revision == 1 else seen.replicas
+        may_grow = ctx.revision == 1 and not seen.shared  # two that disagree would pull for ever
+        return max(seen.replicas, min(lacking, _size_before(ctx))) if may_grow else seen.replicas
     needed = max(0, ctx.limits.least_available - ctx.all_available)
     unavailable = max(seen.current, seen.replicas) - seen.available
     return min(seen.replicas, max(lacking, needed + unavailable if needed else 0))

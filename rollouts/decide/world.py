@@ -126,6 +126,7 @@ class Workload:
     replicas: int = 0  # spec.replicas: how many it was asked for
     current: int = 0  # status.replicas: how many there are, of whatever template
     available: int = 0
+    shared: bool = False  # another Rollout takes over its pods too
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,8 +131,10 @@ def test_the_group_is_told_without_the_version() -> None:
 class Handing(Toy):
     """A toy with the Deployment that its Rollout refers to. Which of its pods go, the worst of luck decides."""
 
-    def __init__(self, scale_down: str, size: int = 5, had: int = 5, **canary: Any) -> None:
-        super().__init__(make.rollout(replicas=size, canary={"maxSurge": 1, "maxUnavailable": 1, **canary}))
+    def __init__(self, scale_down: str, size: int = 5, had: int = 5, *, blue_green: bool = False) -> None:
+        canary = make.rollout(replicas=size, canary={"maxSurge": 1, "maxUnavailable": 1})
+        whole = make.blue_green(replicas=size, maxUnavailable=1)
+        super().__init__(whole if blue_green else canary, ("active", "preview") if blue_green else ())
         self.deployment = deployment(had)
         self.scale_down = scale_down
         self.sizes: list[int] = [had]
@@ -402,13 +404,14 @@ def done(toy: Handing, deeds: list[tuple[str, Any]]) -> Iterator[None]:
     size=st.integers(1, 6),
     had=st.integers(1, 8),
     lost=st.integers(0, 4),
+    blue_green=st.booleans(),
     deeds=deeds,
 )
 def test_a_hand_over_keeps_what_is_promised_at_every_action_and_always_ends(
-    mode: str, size: int, had: int, lost: int, deeds: list[tuple[str, Any]]
+    mode: str, size: int, had: int, lost: int, blue_green: bool, deeds: list[tuple[str, Any]]
 ) -> None:
     """Whatever becomes ready or is lost, whoever crashes when, and whatever update comes in between."""
-    toy = Handing(mode, size, had)
+    toy = Handing(mode, size, had, blue_green=blue_green)
     toy.follow(available=max(0, had - lost))
     for _ in done(toy, [("settle", None), *deeds]):
         pass

@@ -130,6 +130,19 @@ async def test_with_onsuccess_the_deployment_goes_once_the_rollout_is_healthy() 
         assert min(served) >= 3
 
 
+async def test_two_rollouts_that_take_over_one_deployment_do_not_pull_at_it_for_ever() -> None:
+    async with Handing() as stage:
+        await stage.settled_deployment()
+        stuck = referring(scale_down="progressively", name="stuck", minReadySeconds=500)
+        await stage.apply(stuck, referring(scale_down="progressively"))
+        await stage.reaches("Healthy")
+        await stage.until(lambda: stage.deployed == 0)
+        writes = len(stage.line.writes)
+        await stage.passes(100)
+        assert len(stage.line.writes) < writes + 10
+        assert len(stage.behind("web")) >= 3
+
+
 async def test_by_default_the_deployment_keeps_its_pods() -> None:
     async with Handing() as stage:
         await stage.settled_deployment()
