@@ -84,8 +84,8 @@ async def test_a_step_of_a_kind_that_nobody_knows_is_refused() -> None:
 
 async def test_what_is_not_supported_yet_is_refused_by_name() -> None:
     async with Stage() as stage:
-        await stage.apply(rollout({"experiment": {"templates": [{"name": "a", "specRef": "stable"}]}}))
-        await refused(stage, f"{STEPS}[0].experiment", "not supported yet by this controller")
+        await stage.apply(rollout({"plugin": {"name": "acme/step"}}))
+        await refused(stage, f"{STEPS}[0].plugin", "not supported yet by this controller")
 
 
 async def test_a_manifest_that_cannot_be_read_is_said_and_harms_nobody_else() -> None:
@@ -219,11 +219,11 @@ async def test_a_template_that_disappears_in_the_middle_stops_the_rollout_but_no
         await stage.reaches("Healthy")
 
 
-async def test_a_template_of_a_provider_that_is_not_supported_yet_is_refused_by_name() -> None:
+async def test_a_template_of_a_provider_that_is_not_supported_is_refused_by_name() -> None:
     async with Stage() as stage:
-        datadog = metric(provider={"datadog": {"query": "x"}})
-        await stage.apply(template("check", datadog), rollout(make.weight(20), judged()))
-        await refused(stage, "check", "datadog")
+        foreign = metric(provider={"plugin": {"acme/metrics": {"query": "x"}}})
+        await stage.apply(template("check", foreign), rollout(make.weight(20), judged()))
+        await refused(stage, "check", "provider plugin acme/metrics is not supported")
         await stage.apply(template())
         await stage.reaches("Healthy", limit=2)
 
