@@ -28,6 +28,10 @@ from rollouts.observe import Caches
 
 log = structlog.get_logger(__name__)
 
+HOLD = 0.5
+"""Seconds for which a status that differs in nothing but numbers of pods is held back: pods that become ready one after
+another cost one write, not one each."""
+
 
 class ExperimentController:
     """Reconciles Experiments by key. `instance_id`: whose AnalysisTemplates count."""
@@ -50,12 +54,14 @@ class ExperimentController:
         self._clock = clock
         self._pulse = pulse
         self._instance_id = instance_id
+        self._held: dict[Key, float] = {}
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass. Returns the seconds until the next look (None: an event will come); raises what was refused."""
         obj = self._caches.experiments.get(*key)
         if obj is None:
             self._observer.forget(key)
+            self._held.pop(key, None)
             return None
         loop = asyncio.get_running_loop()
         started, failed = loop.time(), True
@@ -75,12 +81,25 @@ class ExperimentController:
         except RefusedForGood as refusal:
             log.warning("refused", namespace=key[0], experiment=key[1], what=str(refusal))
             plan = _refused(world, refusal, now)
-        await self._store(key, obj, world, plan.status)
+        held = self._hold(key, world, plan)
+        if not held:
+            await self._store(key, obj, world, plan.status)
         self._speak(obj, world, plan)
         log.debug("reconciled", namespace=key[0], experiment=key[1], phase=plan.status.phase, actions=len(plan.actions))
         if plan.wake_at is None:
-            return None
-        return max(0.0, (plan.wake_at - self._clock()).total_seconds()) + 0.002
+            return held or None
+        wake = max(0.0, (plan.wake_at - self._clock()).total_seconds()) + 0.002
+        return min(wake, held) if held else wake
+
+    def _hold(self, key: Key, world: World, plan: Plan) -> float:
+        """For how many more seconds this status may wait for a fuller one; 0: it is written now."""
+        now = asyncio.get_running_loop().time()
+        if not plan.actions and _only_counts(world.experiment.status, plan.status):
+            left = self._held.setdefault(key, now + HOLD) - now
+            if left > 0:
+                return left
+        self._held.pop(key, None)
+        return 0.0
 
     async def _world(self, obj: Obj) -> World:
         """The world; a template that nobody has heard of is asked for, since without it the Experiment ends."""
@@ -124,6 +143,17 @@ class ExperimentController:
     def _record(self, about: Obj, told: Iterable[Event]) -> None:
         for event in told:
             self._recorder.record(about, event.type, event.reason, event.message)
+
+
+def _only_counts(before: ExperimentStatus, after: ExperimentStatus) -> bool:
+    """Whether two statuses differ, and in nothing but numbers of pods."""
+    counts = ("replicas", "updated_replicas", "ready_replicas", "available_replicas")
+    zero = dict.fromkeys(counts, 0)
+    bare = tuple(one.model_copy(update=zero) for one in before.template_statuses)
+    same = tuple(one.model_copy(update=zero) for one in after.template_statuses)
+    return before != after and before.model_copy(update={"template_statuses": bare}) == after.model_copy(
+        update={"template_statuses": same}
+    )
 
 
 def _refused(world: World, refusal: RefusedForGood, now: datetime) -> Plan:

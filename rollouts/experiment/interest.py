@@ -27,7 +27,7 @@ class Interest:
         caches.experiments.subscribe(self._experiment_changed)
         caches.replica_sets.subscribe(self._part_changed)
         caches.services.subscribe(self._service_changed)
-        caches.analysis_runs.subscribe(self._part_changed)
+        caches.analysis_runs.subscribe(self._run_changed)
         caches.rollouts.subscribe(self._rollout_changed)
 
     def _experiment_changed(self, old: Obj | None, new: Obj | None) -> None:
@@ -42,6 +42,11 @@ class Interest:
     def _part_changed(self, old: Obj | None, new: Obj | None) -> None:
         for key in owning_experiment(new or old or {}):
             self._experiments.add(key)
+
+    def _run_changed(self, old: Obj | None, new: Obj | None) -> None:
+        """What a run has come to matters, and not each of its measurements."""
+        if _verdict(old) != _verdict(new):
+            self._part_changed(old, new)
 
     def _service_changed(self, old: Obj | None, new: Obj | None) -> None:
         self._part_changed(old, new)
@@ -64,6 +69,13 @@ def owning_experiment(obj: Obj) -> Iterator[Key]:
     owner = controller_of(obj)
     if owner is not None and owner.get("kind") == EXPERIMENT.kind and owner.get("apiVersion") == EXPERIMENT.api_version:
         yield namespace_of(obj), owner["name"]
+
+
+def _verdict(run: Obj | None) -> tuple[object, ...] | None:
+    if run is None:
+        return None
+    status = run.get("status") or {}
+    return run["metadata"].get("uid"), status.get("phase"), status.get("message")
 
 
 def _ended(experiment: Obj) -> bool:

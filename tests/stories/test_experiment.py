@@ -317,3 +317,12 @@ async def test_a_deleted_experiment_leaves_nothing_behind() -> None:
         await stage.delete(EXPERIMENT, "e")
         await stage.until(lambda: not (stage.all(POD) or stage.all(SERVICE) or stage.runs()))
         assert parts(stage) == []
+
+
+async def test_pods_that_come_up_one_after_another_do_not_cost_a_write_each() -> None:
+    async with Stage() as stage:
+        await stage.apply(experiment(version(replicas=20, script={"ready": "after 2s"})))
+        await becomes(stage, "Running")
+        writes = [call for call in stage.line.writes if call.resource is EXPERIMENT]
+        assert len(writes) <= 4
+        assert template_of(stage)["availableReplicas"] == 20
