@@ -124,6 +124,8 @@ def test_a_lease_that_could_not_work_is_refused() -> None:
 def test_the_environment_says_where_the_controller_lives() -> None:
     assert read(POD_NAMESPACE="delivery").controller_namespace == "delivery"
     assert read(ARGO_ROLLOUTS_PROMETHEUS_ADDRESS="http://prom:9090").prometheus_address == "http://prom:9090"
+    jobs = read(ARGO_ROLLOUTS_ANALYSIS_JOB_NAMESPACE="jobs", ARGO_ROLLOUTS_ANALYSIS_JOB_KUBECONFIG="in-cluster")
+    assert (jobs.job_namespace, jobs.job_kubeconfig) == ("jobs", "in-cluster")
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("25", 25), ("1m", 60), ("", 10)])

@@ -129,7 +129,7 @@ def guarded(egress: Egress, limits: httpx.Limits, *, insecure: bool) -> httpx.As
     return transport
 
 
-def proxies(limits: httpx.Limits) -> dict[str, httpx.AsyncBaseTransport | None]:
+def proxies(limits: httpx.Limits, *, insecure: bool) -> dict[str, httpx.AsyncBaseTransport | None]:
     """What the environment says of proxies, as httpx's mounts; None for what is to be reached without one."""
     environment = getproxies()
     spared = [entry.strip() for entry in environment.get("no", "").split(",") if entry.strip()]
@@ -139,7 +139,7 @@ def proxies(limits: httpx.Limits) -> dict[str, httpx.AsyncBaseTransport | None]:
     for scheme in _PROXIED_SCHEMES:
         if proxy := environment.get(scheme):
             url = proxy if "://" in proxy else f"http://{proxy}"
-            found[f"{scheme}://"] = httpx.AsyncHTTPTransport(proxy=url, limits=limits)
+            found[f"{scheme}://"] = httpx.AsyncHTTPTransport(proxy=url, limits=limits, verify=not insecure)
     if found:
         found |= {f"all://{_pattern(entry)}": None for entry in (*spared, *_NEVER_PROXIED)}
     return found

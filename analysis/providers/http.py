@@ -148,7 +148,7 @@ class Http:
         if key not in self._clients:
             self._clients[key] = httpx.AsyncClient(
                 transport=self._transport or guarded(self._egress, _LIMITS, insecure=insecure),
-                mounts=proxies(_LIMITS) if proxied and self._transport is None else None,
+                mounts=proxies(_LIMITS, insecure=insecure) if proxied and self._transport is None else None,
                 max_redirects=10,
                 timeout=None,
                 event_hooks={"request": [self._checked]},

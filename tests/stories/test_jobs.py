@@ -1,12 +1,17 @@
 """AnalysisRuns whose measurements are Kubernetes Jobs: made, found again, watched, stopped and cleared away."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from rollouts.kube.errors import Refused, Unreachable
 from rollouts.kube.refs import ANALYSIS_RUN, CONFIG_MAP, JOB, POD, Obj
+from rollouts.kube.watch import IN_PROCESS
+from rollouts.manager import Controllers
 from rollouts.sandbox import clock
+from rollouts.sandbox.cluster import Cluster
+from rollouts.settings import parse
 from tests import make
 from tests.stories.line import Call
 from tests.stories.objects import analysis_run, by_job, job_spec, judged, rollout, template
@@ -282,6 +287,27 @@ async def test_jobs_in_another_namespace_are_owned_by_nobody_and_strangers_are_n
         assert mine is not None
         assert "ownerReferences" not in mine["metadata"]
         assert last(stage)["metadata"] == {"job-name": f"{uid}.smoke.2", "job-namespace": "tests"}
+
+
+async def test_jobs_in_another_cluster_are_made_watched_and_deleted_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARGO_ROLLOUTS_ANALYSIS_JOB_KUBECONFIG", "of-the-other-one")
+    async with Stage(controller=False) as stage, Cluster(crds=()) as other:
+        environ = {"ARGO_ROLLOUTS_ANALYSIS_JOB_KUBECONFIG": "of-the-other-one"}
+        controllers = Controllers(stage.wire, parse([], environ), clock=clock.now, pace=IN_PROCESS, job_wire=other.wire)
+        working = asyncio.create_task(controllers.run())
+        uid = await begun(stage, by_job(spec=job_spec(run_time="5m")), by_job("long", spec=job_spec(run_time="1h")))
+        await stage.until(lambda: result(stage).get("phase") == "Successful", 400)
+        job = await other.wire.get(JOB, "default", f"{uid}.smoke.1")
+        assert job["status"]["completionTime"] == last(stage)["finishedAt"], "noticed when it happened"
+        assert "ownerReferences" not in job["metadata"]
+        await stage.change(ANALYSIS_RUN, "run", {"spec": {"terminate": True}})
+        await ends(stage)
+        await stage.passes(5)
+        left = [each["metadata"]["name"] for each in (await other.wire.list(JOB, "default")).items]
+        assert left == [f"{uid}.smoke.1"]
+        assert not stage.all(JOB)
+        controllers.stop()
+        await working
 
 
 async def test_a_controller_without_runs_by_job_watches_no_jobs() -> None:

@@ -1,0 +1,36 @@
+"""The way of the controller to the cluster in which Jobs of analysis run."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rollouts.kube.access import AccessError
+from rollouts.main import _job_wire
+
+
+async def test_jobs_run_in_the_controllers_own_cluster_unless_told_otherwise() -> None:
+    assert await _job_wire("", "agent") is None
+
+
+async def test_a_kubeconfig_names_another_one(tmp_path: Path) -> None:
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "a",
+        "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+        "clusters": [{"name": "a", "cluster": {"server": "http://127.0.0.1:9"}}],
+        "users": [{"name": "a", "user": {}}],
+    }
+    (tmp_path / "jobs.yaml").write_text(yaml.safe_dump(config))
+    wire = await _job_wire(str(tmp_path / "jobs.yaml"), "agent")
+    assert wire is not None
+    async with wire:
+        assert wire.server == "http://127.0.0.1:9"
+
+
+@pytest.mark.parametrize("named", ["in-cluster", "/nowhere/jobs.yaml"])
+async def test_a_cluster_that_cannot_be_found_is_an_error(named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    with pytest.raises(AccessError):
+        await _job_wire(named, "agent")
