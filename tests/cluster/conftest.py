@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from rollouts.kube.access import Access
-from rollouts.kube.http import connect
 from rollouts.kube.wire import Wire
 from rollouts.sandbox import clock
 from rollouts.sandbox.controlplane.binaries import Binaries, find_or_build
@@ -17,11 +15,11 @@ from rollouts.sandbox.controlplane.plane import ControlPlane, control_plane
 from rollouts.sandbox.http import serving
 from rollouts.sandbox.kubeconfig import kubeconfig, write
 from rollouts.sandbox.server import ApiServer
+from tests.cluster.connecting import connected
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.stage import Doors
 
 ROOT = Path(__file__).parents[2]
-_AGENT = "contract-test"
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +50,7 @@ async def wire(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         else:
             endpoint = await stack.enter_async_context(serving(ApiServer(clock.now)))
             path = write(tmp_path / "config", kubeconfig(endpoint.url))
-        yield await stack.enter_async_context(await connect(Access(kubeconfig=str(path)), user_agent=_AGENT))
+        yield await stack.enter_async_context(connected(path))
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from rollouts.kube.access import Access
 from rollouts.kube.clock import wall_clock
 from rollouts.kube.errors import AlreadyExists, ApiError, NotFound
-from rollouts.kube.http import HttpWire, connect
+from rollouts.kube.http import HttpWire
 from rollouts.kube.refs import (
     ANALYSIS_RUN,
     ANALYSIS_TEMPLATE,
@@ -39,11 +38,11 @@ from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.dialects.istio import VIRTUAL_SERVICE
 from rollouts.sandbox.workloads.caches import Caches
 from rollouts.settings import parse
+from tests.cluster.connecting import connected
 from tests.stories.line import Line
 from tests.stories.stage import Stage
 
 T = TypeVar("T")
-_AGENT = "story"
 _SWEPT = (
     ROLLOUT,
     DEPLOYMENT,
@@ -63,8 +62,6 @@ _LONGEST = 30.0
 """Seconds that anything is waited for."""
 _MOMENT = 1.5
 """Seconds of real time that stand for a stretch in which nothing is to happen."""
-_GOODBYE = 0.25
-"""Seconds that TLS connections take to close after their session has: aiohttp does not wait for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +109,8 @@ class RealStage(Stage):
         self._way: HttpWire
 
     async def __aenter__(self) -> Self:
-        admin = await self._exits.enter_async_context(await _connected(self._doors.admin))
-        self._way = await self._exits.enter_async_context(await _connected(self._doors.controller))
+        admin = await self._exits.enter_async_context(connected(self._doors.admin))
+        self._way = await self._exits.enter_async_context(connected(self._doors.controller))
         self.cluster = Cluster(wire=admin, controllers=(), crds=(), **self._pods)
         for resource in _SWEPT:
             self.cluster.caches[resource].subscribe(lambda old, new: self._noticed())
@@ -130,7 +127,6 @@ class RealStage(Stage):
     ) -> None:
         await super().__aexit__(kind, error, trace)
         await self._exits.aclose()
-        await asyncio.sleep(_GOODBYE)
 
     async def _sweep(self) -> None:
         """Remove what an earlier story left."""
@@ -194,7 +190,3 @@ class RealStage(Stage):
     async def passes(self, seconds: float) -> None:
         """Real time does not pass faster: a long stretch is cut short."""
         await asyncio.sleep(min(seconds, _MOMENT))
-
-
-async def _connected(kubeconfig: Path) -> HttpWire:
-    return await connect(Access(kubeconfig=str(kubeconfig)), user_agent=_AGENT, environ={})
