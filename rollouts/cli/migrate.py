@@ -81,10 +81,14 @@ async def migrate(wire: Wire, namespace: str, args: argparse.Namespace, say: Cal
     """What the command line asks for. Raises CannotMigrate before anything is done, Stopped in the middle."""
     name = args.name or args.deployment
     scene = await scene_of(wire, namespace, args.deployment, name)
-    if args.undo:
-        steps = back(scene)
-    else:
-        steps = forward(scene, name, args.mode, _strategy(args.strategy) if args.strategy else None)
+    try:
+        if args.undo:
+            steps = back(scene)
+        else:
+            steps = forward(scene, name, args.mode, _strategy(args.strategy) if args.strategy else None)
+    except CannotMigrate as error:
+        which = f"Rollout {namespace}/{name}" if args.undo else f"Deployment {namespace}/{args.deployment}"
+        raise CannotMigrate(f"{which}: {error}") from error
     if not steps:
         say("# There is nothing left to do.")
     elif args.apply:

@@ -11,6 +11,8 @@ import pytest
 import yaml
 
 from rollouts.cli.migrate import migrate, parser, run
+from rollouts.kube.access import Access
+from rollouts.kube.http import connect
 from rollouts.kube.refs import DEPLOYMENT, POD, REPLICA_SET, ROLLOUT, SERVICE, Obj
 from rollouts.kube.watch import IN_PROCESS
 from rollouts.kube.wire import Wire
@@ -22,7 +24,7 @@ from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.dialects.istio import VIRTUAL_SERVICE
 from rollouts.sandbox.gateway import Gateway
 from rollouts.sandbox.load import Load
-from rollouts.sandbox.up import definitions
+from rollouts.sandbox.up import Options, definitions, sandbox
 from rollouts.settings import parse
 from tests import make
 from tests.sandbox.dataplane import eventually
@@ -303,6 +305,27 @@ async def test_the_way_back_is_closed_in_the_middle_of_an_update() -> None:
         await stage.reaches("Paused", name="web")
         with pytest.raises(CannotMigrate, match="it is Paused"):
             await told(stage.wire, "--undo", "--apply")
+
+
+async def test_the_command_finds_its_cluster_like_kubectl(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kubeconfig = str(tmp_path / "kubeconfig")
+    async with (
+        sandbox(Options(Path(kubeconfig))),
+        await connect(Access(kubeconfig), user_agent="test") as wire,
+    ):
+        await wire.create(DEPLOYMENT, "default", deployment())
+
+        async def asked(*flags: str) -> int:
+            return await asyncio.to_thread(run, ["web", "--kubeconfig", kubeconfig, *flags])
+
+        async with asyncio.timeout(20):
+            while await asked():  # noqa: ASYNC110 # a Deployment settles without telling other processes
+                await asyncio.sleep(0.05)
+        shown = capsys.readouterr().out
+        assert yaml.safe_load(shown)["kind"] == "Rollout"
+        assert "# 5. delete Deployment default/web" in shown
+        assert await asked("--undo") == 1
+        assert capsys.readouterr().err == "Error: Rollout default/web: there is no such Rollout\n"
 
 
 def test_a_command_line_without_a_cluster_says_so(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
