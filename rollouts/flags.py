@@ -35,7 +35,7 @@ class Flag:
 _WATCH, _WORK, _ELECTION, _TRAFFIC = "What to watch", "How to work", "Leader election", "Traffic routers"
 _SERVE, _CLUSTER, _OTHER = "Logs, metrics, health", "The cluster and its API server", "Other"
 _LATER = "not supported yet"
-_UNUSED = "accepted; no effect until the controller drives this router"
+_UNUSED = "accepted; no effect yet"
 
 FLAGS: tuple[Flag, ...] = (
     Flag("instance-id", "", _WATCH, "only Rollouts labelled with this controller instance id", "instance_id"),

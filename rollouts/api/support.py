@@ -10,14 +10,7 @@ from rollouts.api.rollout import Rollout
 
 NOT_SUPPORTED_YET = (
     "spec.strategy.canary.steps[].plugin",
-    "spec.strategy.canary.trafficRouting.alb",
-    "spec.strategy.canary.trafficRouting.ambassador",
-    "spec.strategy.canary.trafficRouting.apisix",
-    "spec.strategy.canary.trafficRouting.appMesh",
-    "spec.strategy.canary.trafficRouting.nginx",
     "spec.strategy.canary.trafficRouting.plugins",
-    "spec.strategy.canary.trafficRouting.smi",
-    "spec.strategy.canary.trafficRouting.traefik",
 )
 """Fields that are refused; `[]` stands for every item of a list. An entry goes when the controller acts on it."""
 

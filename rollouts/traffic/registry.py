@@ -69,5 +69,6 @@ def needed_resources(rollout: Obj, settings: TrafficSettings) -> tuple[Resource,
     """The kinds of routing objects that a Rollout's manifest needs, read without a model."""
     strategy = (rollout.get("spec") or {}).get("strategy") or {}
     routing = (strategy.get("canary") or {}).get("trafficRouting") or {}
-    wanted = (dialect.resources(routing[dialect.field], settings) for dialect in DIALECTS if routing.get(dialect.field))
+    named = (dialect for dialect in DIALECTS if routing.get(dialect.field) is not None)
+    wanted = (dialect.resources(routing[dialect.field], settings) for dialect in named)
     return tuple(dict.fromkeys(resource for resources in wanted for resource in resources))

@@ -9,17 +9,30 @@ from analysis.schema import format_time
 from rollouts.api.template import pod_template_hash
 from rollouts.kube.errors import ApiError, Refused
 from rollouts.kube.lease import Lease
-from rollouts.kube.refs import DEPLOYMENT, POD_TEMPLATE, REPLICA_SET, ROLLOUT, SERVICE
+from rollouts.kube.refs import ANALYSIS_RUN, DEPLOYMENT, JOB, POD_TEMPLATE, REPLICA_SET, ROLLOUT, SERVICE
 from rollouts.sandbox import clock
+from rollouts.traffic.base import TrafficSettings
 from tests import make
 from tests.deploy.rendered import DEPLOY, objects
 from tests.experiment.rights import experiments_of_every_kind
+from tests.stories.families import FAMILIES
 from tests.stories.line import Call, Line
-from tests.stories.objects import judged, metric, rollout, service, template, virtual_service
+from tests.stories.objects import (
+    analysis_run,
+    by_job,
+    job_spec,
+    judged,
+    metric,
+    rollout,
+    service,
+    template,
+    virtual_service,
+)
 from tests.stories.stage import Stage
 
 pytestmark = pytest.mark.virtual
 
+DESTINATION_RULE = TrafficSettings().destination_rules
 (ROLE,) = objects(DEPLOY / "role" / "role.yaml")
 LEADER, _ = objects(DEPLOY / "base" / "leader-role.yaml")
 VERBS = {"replace": "update"}
@@ -35,6 +48,7 @@ class Right(NamedTuple):
 
 FOR_ADMISSION = {
     Right("argoproj.io", "rollouts/finalizers", "update"),
+    Right("argoproj.io", "analysisruns/finalizers", "update"),
     Right("argoproj.io", "experiments/finalizers", "update"),
 }
 """Asked for by an admission plugin when an object is created that blocks the deletion of its owner."""
@@ -142,6 +156,21 @@ async def pods_that_are_replaced(stage: Guarded) -> None:
     await stage.until(lambda: stage.status().get("restartedAt"))
 
 
+async def measurements_by_job(stage: Guarded) -> None:
+    """One after another, so that the first ones are forgotten, and one that is not waited for."""
+    often = by_job("often", spec=job_spec(run_time="1s"), count=2, interval="1s")
+    kept = [{"metricName": "often", "limit": 1}]
+    long = by_job("long", spec=job_spec(run_time="1h"))
+    await stage.wire.create(ANALYSIS_RUN, "default", analysis_run(often, long, measurementRetention=kept))
+    await stage.until(lambda: len(stage.all(JOB)) == 2 and {"often.2", "long.1"} <= _metrics(stage))
+    await stage.change(ANALYSIS_RUN, "run", {"spec": {"terminate": True}})
+    await stage.until(lambda: stage.runs()["run"] == "Inconclusive")
+
+
+def _metrics(stage: Guarded) -> set[str]:
+    return {job["metadata"]["name"].partition(".")[2] for job in stage.all(JOB)}
+
+
 async def templates_from_elsewhere(stage: Guarded) -> None:
     """A Deployment that hands its pods over, and a PodTemplate."""
     labelled = {"app": "taken"}
@@ -149,7 +178,8 @@ async def templates_from_elsewhere(stage: Guarded) -> None:
     spec = {"replicas": 1, "selector": {"matchLabels": labelled}, "template": pods}
     deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": spec}
     await stage.wire.create(DEPLOYMENT, "default", deployment)
-    await stage.wire.create(POD_TEMPLATE, "default", {"metadata": {"name": "p"}, "template": pods})
+    held = {"apiVersion": "v1", "kind": "PodTemplate", "metadata": {"name": "p"}, "template": pods}
+    await stage.wire.create(POD_TEMPLATE, "default", held)
     for kind, version, name in (("Deployment", "apps/v1", "d"), ("PodTemplate", "v1", "p")):
         referring = rollout(name=name, replicas=1)
         del referring["spec"]["template"]
@@ -162,6 +192,41 @@ async def templates_from_elsewhere(stage: Guarded) -> None:
     await stage.until(lambda: stage.get(DEPLOYMENT, "d")["spec"]["replicas"] == 0)
 
 
+async def a_release_by_every_router(stage: Guarded) -> None:
+    """Each with a header route, where it can."""
+    match = [{"headerName": "x-test", "headerValue": {"exact": "yes"}}]
+    header = {"setHeaderRoute": {"name": "testers", "match": match}}
+    for key, family in FAMILIES.items():
+        name = key.lower()
+        steps = (*((header,) if family.headers else ()), make.weight(20), make.pause())
+        await family.install(stage, *steps, name=name, replicas=1)
+        await stage.release("img:2", name)
+        await stage.reaches("Paused", name=name)
+        await stage.promote(name)
+        await stage.reaches("Healthy", name=name)
+        await stage.passes(5)
+        await stage.delete(ROLLOUT, name)
+
+
+async def subsets_that_follow_the_pods(stage: Guarded) -> None:
+    subsets = [{"name": "old", "labels": {"app": "r"}}, {"name": "new", "labels": {"app": "r"}}]
+    spec = {"host": "subsets", "subsets": subsets}
+    metadata = {"name": "subsets", "namespace": "default"}
+    rule = {"apiVersion": DESTINATION_RULE.api_version, "kind": "DestinationRule", "metadata": metadata, "spec": spec}
+    await stage.wire.create(DESTINATION_RULE, "default", rule)
+    named = {"name": "subsets", "canarySubsetName": "new", "stableSubsetName": "old"}
+    route = [{"destination": {"host": "subsets", "subset": name}, "weight": 50} for name in ("old", "new")]
+    mesh = virtual_service("subsets")
+    mesh["spec"] = {"hosts": ["subsets"], "http": [{"route": route}]}
+    routing = {"istio": {"virtualService": {"name": "subsets"}, "destinationRule": named}}
+    services = {"canaryService": "new", "stableService": "old"}
+    manifest = rollout(name="subsets", canary={**services, "trafficRouting": routing}, replicas=1)
+    await stage.apply(service("old"), service("new"), mesh, manifest)
+    await stage.reaches("Healthy", name="subsets")
+    hashed = {"app": "r", "rollouts-pod-template-hash": stage.status("subsets")["stableRS"]}
+    await stage.until(lambda: stage.get(DESTINATION_RULE, "subsets")["spec"]["subsets"][0]["labels"] == hashed)
+
+
 async def test_its_role_is_what_it_takes_to_move_releases_and_nothing_more() -> None:
     async with Guarded() as stage:
         await a_release_with_everything(stage)
@@ -170,6 +235,9 @@ async def test_its_role_is_what_it_takes_to_move_releases_and_nothing_more() -> 
         await templates_from_elsewhere(stage)
         await pods_that_are_replaced(stage)
         await experiments_of_every_kind(stage)
+        await measurements_by_job(stage)
+        await a_release_by_every_router(stage)
+        await subsets_that_follow_the_pods(stage)
         await stage.delete(ROLLOUT, "r")
         await stage.until(lambda: "annotations" not in stage.get(SERVICE, "stable")["metadata"])
         await stage.passes(600)

@@ -1,0 +1,196 @@
+"""Router families other than Istio: for each the definitions, the user's objects, and how to read a share from them."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rollouts.kube.errors import AlreadyExists
+from rollouts.kube.refs import CRD, INGRESS, Obj, Resource
+from rollouts.traffic.base import TrafficSettings
+from tests.stories.objects import rollout, service
+from tests.stories.stage import Stage
+
+SETTINGS = TrafficSettings()
+SERVICE_NODE, ROUTER_NODE, POD_NODE = SETTINGS.mesh_resources
+
+
+def definition(resource: Resource) -> Obj:
+    """A CustomResourceDefinition that takes any object of this kind."""
+    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {
+        "name": resource.version,
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": anything}}},
+    }
+    names = {"plural": resource.plural, "singular": resource.kind.lower(), "kind": resource.kind}
+    names["listKind"] = f"{resource.kind}List"
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{resource.plural}.{resource.group}"},
+        "spec": {"group": resource.group, "scope": "Namespaced", "names": names, "versions": [version]},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One router. `routing` is what the Rollout says, `objects` what its user made; `share` reads the canary's."""
+
+    resources: tuple[Resource, ...]
+    routing: Obj
+    objects: Callable[[str, str], tuple[Obj, ...]]
+    share: Callable[[Stage], int | None]
+    headers: bool = False
+
+    async def install(self, stage: Stage, *steps: Obj, name: str = "r", **rest: Any) -> None:
+        """Definitions, Services `<name>-stable` and `<name>-canary`, routing objects, and the Rollout behind them."""
+        stable, canary = f"{name}-stable", f"{name}-canary"
+        for resource in self.resources:
+            if resource is not INGRESS:
+                await _once(stage, CRD, "", definition(resource))
+        by_kind = {resource.kind: resource for resource in self.resources}
+        for obj in self.objects(stable, canary):
+            await stage.wire.create(by_kind[obj["kind"]], "default", obj)
+        strategy = {"canaryService": canary, "stableService": stable, "trafficRouting": self.routing}
+        given = {**strategy, **rest.pop("canary", {})}
+        await stage.apply(service(stable), service(canary), rollout(*steps, name=name, canary=given, **rest))
+        await stage.reaches("Healthy", name=name)
+        await stage.passes(1)
+
+
+async def _once(stage: Stage, resource: Resource, namespace: str, obj: Obj) -> None:
+    try:
+        await stage.wire.create(resource, namespace, obj)
+    except AlreadyExists:
+        return
+
+
+def _made(resource: Resource, name: str, spec: Obj) -> Obj:
+    metadata = {"name": name, "namespace": "default", "labels": {"whose": "user"}, "annotations": {"note": "kept"}}
+    return {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, "spec": spec}
+
+
+# ── Ingresses ──
+
+
+def _path(service: str, port: Obj, at: str = "/") -> Obj:
+    return {"path": at, "pathType": "Prefix", "backend": {"service": {"name": service, "port": port}}}
+
+
+def _ingress(stable: str, canary: str) -> tuple[Obj, ...]:
+    paths = [_path(stable, {"number": 80}), _path("else", {"number": 80}, "/else")]
+    rules = [{"host": "shop.example.com", "http": {"paths": paths}}]
+    return (_made(INGRESS, "shop", {"ingressClassName": "nginx", "rules": rules}),)
+
+
+def _nginx_share(stage: Stage) -> int | None:
+    found = stage.find(INGRESS, "r-shop-canary")
+    weight = found["metadata"]["annotations"]["nginx.ingress.kubernetes.io/canary-weight"] if found else None
+    return None if weight is None else int(weight)
+
+
+def _alb_ingress(stable: str, canary: str) -> tuple[Obj, ...]:
+    paths = [_path(stable, {"name": "use-annotation"}), _path("else", {"number": 80}, "/else")]
+    return (_made(INGRESS, "balanced", {"ingressClassName": "alb", "rules": [{"http": {"paths": paths}}]}),)
+
+
+def _alb_share(stage: Stage) -> int | None:
+    text = stage.get(INGRESS, "balanced")["metadata"]["annotations"]["alb.ingress.kubernetes.io/actions.r-stable"]
+    return _named(json.loads(text)["ForwardConfig"]["TargetGroups"], "ServiceName", "Weight")
+
+
+def _named(shares: list[Obj], key: str = "name", weight: str = "weight") -> int | None:
+    """The canary's entry, after a look that the two make a whole."""
+    found = {share[key]: int(share[weight]) for share in shares if share[key] in ("r-canary", "r-stable")}
+    assert sum(found.values()) == 100
+    return found["r-canary"]
+
+
+# ── meshes and gateways ──
+
+
+def _split_share(stage: Stage) -> int | None:
+    return _named(stage.get(SETTINGS.traffic_splits, "r")["spec"]["backends"], "service")
+
+
+def _mapping(stable: str, canary: str) -> tuple[Obj, ...]:
+    return (_made(SETTINGS.mappings, "m", {"prefix": "/", "service": f"{stable}:80", "timeout_ms": 5}),)
+
+
+def _mapping_share(stage: Stage) -> int | None:
+    found = stage.find(SETTINGS.mappings, "m-canary")
+    return found["spec"]["weight"] if found else 0
+
+
+def _mesh(stable: str, canary: str) -> tuple[Obj, ...]:
+    targets = [{"virtualNodeRef": {"name": name}, "weight": weight} for name, weight in (("n-s", 100), ("n-c", 0))]
+    route = {"name": "all", "httpRoute": {"match": {"prefix": "/"}, "action": {"weightedTargets": targets}}}
+    provider = {"virtualRouter": {"virtualRouterRef": {"name": "vr"}}}
+    nodes = [{"podSelector": {"matchLabels": {"app": "r"}}, "listeners": [{"port": 80}]} for _ in targets]
+    return (
+        _made(SERVICE_NODE, "mesh", {"provider": provider}),
+        _made(ROUTER_NODE, "vr", {"listeners": [{"port": 80}], "routes": [route]}),
+        _made(POD_NODE, "n-s", nodes[0]),
+        _made(POD_NODE, "n-c", nodes[1]),
+    )
+
+
+def _mesh_share(stage: Stage) -> int | None:
+    (route,) = stage.get(ROUTER_NODE, "vr")["spec"]["routes"]
+    shares = {
+        each["virtualNodeRef"]["name"]: each["weight"] for each in route["httpRoute"]["action"]["weightedTargets"]
+    }
+    assert sum(shares.values()) == 100
+    return shares["n-c"]
+
+
+def _traefik(stable: str, canary: str) -> tuple[Obj, ...]:
+    services = [{"name": name, "port": 80, "sticky": {"cookie": {}}} for name in (stable, "else", canary)]
+    return (_made(SETTINGS.traefik_services, "t", {"weighted": {"services": services}}),)
+
+
+def _traefik_share(stage: Stage) -> int | None:
+    return _named(stage.get(SETTINGS.traefik_services, "t")["spec"]["weighted"]["services"])
+
+
+def _apisix(stable: str, canary: str) -> tuple[Obj, ...]:
+    backends = [{"serviceName": name, "servicePort": 80} for name in (stable, canary)]
+    rule = {"name": "all", "match": {"paths": ["/*"]}, "backends": backends}
+    other = {"name": "else", "match": {"paths": ["/else"]}, "backends": [{"serviceName": "else", "servicePort": 80}]}
+    return (_made(SETTINGS.apisix_routes, "a", {"http": [rule, other]}),)
+
+
+def _apisix_share(stage: Stage) -> int | None:
+    return _named(stage.get(SETTINGS.apisix_routes, "a")["spec"]["http"][0]["backends"], "serviceName")
+
+
+MANAGED: Obj = {"managedRoutes": [{"name": "testers"}]}
+NODES: Obj = {"canaryVirtualNodeRef": {"name": "n-c"}, "stableVirtualNodeRef": {"name": "n-s"}}
+
+FAMILIES: dict[str, Family] = {
+    "nginx": Family((INGRESS,), {"nginx": {"stableIngress": "shop"}}, _ingress, _nginx_share),
+    "alb": Family(
+        (INGRESS,), {"alb": {"ingress": "balanced", "servicePort": 80}, **MANAGED}, _alb_ingress, _alb_share, True
+    ),
+    "smi": Family((SETTINGS.traffic_splits,), {"smi": {}}, lambda stable, canary: (), _split_share),
+    "ambassador": Family((SETTINGS.mappings,), {"ambassador": {"mappings": ["m"]}}, _mapping, _mapping_share),
+    "appMesh": Family(
+        SETTINGS.mesh_resources,
+        {"appMesh": {"virtualService": {"name": "mesh"}, "virtualNodeGroup": NODES}},
+        _mesh,
+        _mesh_share,
+    ),
+    "traefik": Family(
+        (SETTINGS.traefik_services,), {"traefik": {"weightedTraefikServiceName": "t"}}, _traefik, _traefik_share
+    ),
+    "apisix": Family(
+        (SETTINGS.apisix_routes,),
+        {"apisix": {"route": {"name": "a", "rules": ["all"]}}, **MANAGED},
+        _apisix,
+        _apisix_share,
+        True,
+    ),
+}
+"""By the router's key under trafficRouting."""

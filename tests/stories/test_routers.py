@@ -1,0 +1,176 @@
+"""Every router through the whole controller: shares go up, on promotion and abort they come home, nothing is lost."""
+
+from typing import Any
+
+import pytest
+
+from rollouts.kube.refs import INGRESS, ROLLOUT, Obj
+from tests import make
+from tests.stories.families import FAMILIES, POD_NODE, SETTINGS, Family
+from tests.stories.stage import Stage
+
+pytestmark = pytest.mark.virtual
+
+STEPS = (make.weight(20), make.pause(), make.weight(70), make.pause())
+HEADER: Obj = {
+    "setHeaderRoute": {"name": "testers", "match": [{"headerName": "x-test", "headerValue": {"exact": "yes"}}]}
+}
+OURS = ("managed-alb-annotations", "actions.r-stable", "weight", "rollouts-pod-template-hash")
+
+
+def stripped(value: Any) -> Any:
+    """An object without what is ours to write in it, and without what the API server does."""
+    if isinstance(value, list):
+        return [stripped(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: part for key, part in value.items() if not key.endswith(OURS)}
+    server = ("resourceVersion", "generation", "managedFields")
+    return {key: stripped(part) for key, part in kept.items() if key not in server}
+
+
+def users(stage: Stage, family: Family) -> list[Obj]:
+    """The objects that the user made."""
+    found = [obj for resource in family.resources for obj in stage.all(resource)]
+    return [obj for obj in found if (obj["metadata"].get("labels") or {}).get("whose") == "user"]
+
+
+@pytest.fixture(params=FAMILIES)
+def family(request: pytest.FixtureRequest) -> Family:
+    return FAMILIES[request.param]
+
+
+async def test_the_share_follows_the_steps_and_comes_home_with_the_promotion(family: Family) -> None:
+    async with Stage() as stage:
+        await family.install(stage, *STEPS, canary={"scaleDownDelaySeconds": 3})
+        before = stripped(users(stage, family))
+        assert family.share(stage) == 0
+        await stage.release("img:2")
+        await stage.reaches("Paused")
+        assert family.share(stage) == 20
+        await stage.promote()
+        await stage.reaches_step(3)
+        assert family.share(stage) == 70
+        await stage.promote()
+        await stage.reaches("Healthy")
+        await stage.until(lambda: stage.serves("r-stable") == {"img:2"} and family.share(stage) == 0)
+        await stage.until(lambda: stage.sizes() == {"img:2": 5})
+        assert stripped(users(stage, family)) == before
+
+
+async def test_an_abort_takes_the_share_home_at_once(family: Family) -> None:
+    async with Stage() as stage:
+        await family.install(stage, *STEPS)
+        before = stripped(users(stage, family))
+        await stage.release("img:2")
+        await stage.reaches("Paused")
+        await stage.abort()
+        await stage.reaches("Degraded", "RolloutAborted")
+        assert family.share(stage) == 0
+        assert stage.sizes() == {"img:1": 5, "img:2": 1}, "the canary goes after its traffic"
+        await stage.passes(33)
+        assert stripped(users(stage, family)) == before
+
+
+async def test_nothing_is_written_while_nothing_changes(family: Family) -> None:
+    async with Stage() as stage:
+        await family.install(stage, *STEPS)
+        await stage.release("img:2")
+        await stage.reaches("Paused")
+        await stage.passes(5)
+        stage.line.calls.clear()
+        await stage.passes(600)
+        assert stage.line.writes == []
+
+
+async def test_a_share_that_somebody_edits_is_put_right_and_his_label_stays(family: Family) -> None:
+    async with Stage() as stage:
+        await family.install(stage, *STEPS)
+        await stage.release("img:2")
+        await stage.reaches("Paused")
+        for obj in users(stage, family):
+            resource = next(one for one in family.resources if one.kind == obj["kind"])
+            labels = {**obj["metadata"]["labels"], "new": "label"}
+            edited = {**obj, "metadata": {**obj["metadata"], "labels": labels}, "spec": _unweighted(obj["spec"])}
+            await stage.wire.replace(resource, "default", obj["metadata"]["name"], edited)
+        await stage.until(lambda: family.share(stage) == 20, limit=5)
+        assert all(obj["metadata"]["labels"]["new"] == "label" for obj in users(stage, family))
+
+
+def _unweighted(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_unweighted(part) for part in value]
+    if isinstance(value, dict):
+        return {key: 50 if key == "weight" else _unweighted(part) for key, part in value.items()}
+    return value
+
+
+@pytest.mark.parametrize("name", [name for name, family in FAMILIES.items() if family.headers])
+async def test_a_header_route_stands_with_the_canary_and_goes_with_it(name: str) -> None:
+    family = FAMILIES[name]
+    async with Stage() as stage:
+        await family.install(stage, HEADER, make.weight(20), make.pause())
+        before = stripped(users(stage, family))
+        await stage.release("img:2")
+        await stage.reaches("Paused")
+        assert "x-test" in str([stage.all(resource) for resource in family.resources])
+        await stage.abort()
+        await stage.reaches("Degraded")
+        assert "x-test" not in str([stage.all(resource) for resource in family.resources])
+        stage.line.calls.clear()
+        await stage.passes(60)
+        assert [call for call in stage.line.writes if call.resource in family.resources] == []
+        assert stripped(users(stage, family)) == before
+
+
+async def test_what_a_router_made_goes_with_its_rollout() -> None:
+    async with Stage() as stage:
+        for name in ("nginx", "smi"):
+            family = FAMILIES[name]
+            await family.install(stage, *STEPS, name=f"r-{name}")
+        await stage.until(lambda: stage.find(INGRESS, "r-nginx-shop-canary"))
+        for name in ("nginx", "smi"):
+            await stage.delete(ROLLOUT, f"r-{name}")
+        await stage.until(lambda: not stage.find(INGRESS, "r-nginx-shop-canary"))
+        await stage.until(lambda: not stage.all(SETTINGS.traffic_splits))
+        assert stage.get(INGRESS, "shop")
+
+
+async def test_an_ambassador_mapping_is_deleted_after_its_weight_was_told_to_be_0() -> None:
+    family = FAMILIES["ambassador"]
+    async with Stage() as stage:
+        await family.install(stage, *STEPS)
+        await stage.release("img:2")
+        await stage.reaches("Paused")
+        stage.line.calls.clear()
+        await stage.abort()
+        await stage.until(lambda: not stage.find(SETTINGS.mappings, "m-canary"))
+        told = [(call.verb, (call.body or {}).get("spec")) for call in stage.line.writes if call.name == "m-canary"]
+        assert told == [("patch", {"weight": 0}), ("delete", None)]
+
+
+async def test_virtual_nodes_select_the_pods_of_the_split() -> None:
+    async with Stage() as stage:
+        await FAMILIES["appMesh"].install(stage, *STEPS)
+        await stage.release("img:2")
+        await stage.reaches("Paused")
+        nodes = {
+            name: stage.get(POD_NODE, name)["spec"]["podSelector"]["matchLabels"]["rollouts-pod-template-hash"]
+            for name in ("n-c", "n-s")
+        }
+        assert nodes == {"n-c": stage.hash("img:2"), "n-s": stage.hash("img:1")}
+
+
+async def test_several_routers_say_the_same() -> None:
+    nginx, traefik = FAMILIES["nginx"], FAMILIES["traefik"]
+    both = Family(
+        (*nginx.resources, *traefik.resources),
+        {**nginx.routing, **traefik.routing},
+        lambda stable, canary: (*nginx.objects(stable, canary), *traefik.objects(stable, canary)),
+        nginx.share,
+    )
+    async with Stage() as stage:
+        await both.install(stage, *STEPS)
+        await stage.release("img:2")
+        await stage.reaches("Paused")
+        assert (nginx.share(stage), traefik.share(stage)) == (20, 20)
