@@ -9,13 +9,14 @@ from typing import Any, TypeAlias
 import pytest
 
 from tests.cluster.stage import Doors, RealStage
-from tests.stories import test_analysis, test_bad_input, test_course, test_istio, test_ownership
+from tests.stories import test_analysis, test_bad_input, test_course, test_istio, test_jobs, test_ownership
 
 pytestmark = pytest.mark.cluster
 
 Story: TypeAlias = Callable[..., Awaitable[None]]
 
 _LONG = "its pauses, delays and deadlines are longer than a test may take where time cannot be skipped"
+_TWO = "it takes two clusters"
 _EACH_WRITE = "it looks at the store after every single write"
 _AT_ONCE = "it asks for what the sandbox does at once and a real cluster a moment later"
 
@@ -38,6 +39,8 @@ ELSEWHERE: dict[str, str] = {
             "a_failure_in_the_background_takes_the_traffic_back",
             "the_background_begins_with_its_step_and_ends_with_the_promotion",
             "an_unclear_background_pauses_and_a_promotion_measures_anew",
+            "the_end_of_a_job_is_noticed_when_it_happens",
+            "an_end_that_nobody_tells_of_is_noticed_by_the_clock",
             "a_run_made_by_hand_is_measured_and_outlives_its_use_no_longer_than_told",
         ),
         _EACH_WRITE: (
@@ -48,6 +51,7 @@ ELSEWHERE: dict[str, str] = {
             "scaling_up_in_the_middle_moves_no_traffic_to_missing_pods",
             "a_step_may_ask_for_none_and_for_all",
         ),
+        _TWO: ("jobs_in_another_cluster_are_made_watched_and_deleted_there",),
         _AT_ONCE: (
             "an_abort_ends_the_run",
             "an_orphaned_replica_set_of_ours_is_taken_over_without_a_restart",
@@ -60,7 +64,7 @@ ELSEWHERE: dict[str, str] = {
 
 def stories() -> Iterator[Any]:
     """Every story with its own parameters."""
-    for module in (test_course, test_istio, test_analysis, test_ownership, test_bad_input):
+    for module in (test_course, test_istio, test_analysis, test_jobs, test_ownership, test_bad_input):
         for name, story in vars(module).items():
             if name.startswith("test_") and inspect.iscoroutinefunction(story) and not _needs_the_sandbox(story):
                 for number, given in enumerate(_parameters(story)):
@@ -88,4 +92,5 @@ async def test_a_story_holds_on_a_real_cluster(
     story: Story, given: dict[str, Any], doors: Doors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.modules[story.__module__], "Stage", functools.partial(RealStage, doors))
-    await story(**given)
+    lent = {"monkeypatch": monkeypatch} if "monkeypatch" in inspect.signature(story).parameters else {}
+    await story(**given, **lent)

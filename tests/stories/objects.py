@@ -95,7 +95,7 @@ def job_spec(**script: str) -> Obj:
 def by_job(name: str = "smoke", spec: Obj | None = None, **rest: Any) -> Obj:
     """A metric that is measured by a Job."""
     metadata = rest.pop("metadata", None)
-    job = {"spec": spec or job_spec(run_time="18s"), **({"metadata": metadata} if metadata else {})}
+    job = {"spec": spec or job_spec(run_time="2s"), **({"metadata": metadata} if metadata else {})}
     return {"name": name, "provider": {"job": job}, **rest}
 
 

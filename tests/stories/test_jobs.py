@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rollouts.kube.errors import Refused, Unreachable
-from rollouts.kube.refs import ANALYSIS_RUN, CONFIG_MAP, JOB, POD, Obj
+from rollouts.kube.refs import ANALYSIS_RUN, JOB, POD, SERVICE, Obj
 from rollouts.kube.watch import IN_PROCESS
 from rollouts.manager import Controllers
 from rollouts.sandbox import clock
@@ -14,7 +14,7 @@ from rollouts.sandbox.cluster import Cluster
 from rollouts.settings import parse
 from tests import make
 from tests.stories.line import Call
-from tests.stories.objects import analysis_run, by_job, job_spec, judged, rollout, template
+from tests.stories.objects import analysis_run, by_job, job_spec, judged, rollout, service, template
 from tests.stories.stage import Stage
 
 pytestmark = pytest.mark.virtual
@@ -180,8 +180,8 @@ async def test_a_job_made_before_the_controller_was_killed_is_found_again() -> N
 async def test_somebody_elses_job_of_the_expected_name_is_an_error_and_stays_as_it_is(owned: bool) -> None:
     async with Stage(controller=False) as stage:
         uid = await begun(stage, by_job(consecutiveErrorLimit=1))
-        other = await stage.wire.create(CONFIG_MAP, "default", {"metadata": {"name": "other"}})
-        owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "other", "uid": other["metadata"]["uid"]}
+        other = await stage.wire.create(SERVICE, "default", service("other"))
+        owner = {"apiVersion": "v1", "kind": "Service", "name": "other", "uid": other["metadata"]["uid"]}
         owners = [{**owner, "controller": True}] if owned else []
         metadata: Obj = {"name": f"{uid}.smoke.1", "ownerReferences": owners}
         spec = {**job_spec(run_time="1h"), "suspend": True}
@@ -206,10 +206,11 @@ async def test_an_api_server_out_of_reach_does_not_end_a_measurement_that_is_und
     async with Stage() as stage:
         await begun(stage, by_job())
         await stage.until(lambda: last(stage).get("metadata"))
-        until = clock.now().timestamp() + 60
+        now = asyncio.get_running_loop().time
+        until = now() + 6
 
         def away(call: Call) -> Unreachable | None:
-            gone = call.resource == JOB and call.verb == "get" and clock.now().timestamp() < until
+            gone = call.resource == JOB and call.verb == "get" and now() < until
             return Unreachable("no answer") if gone else None
 
         stage.line.faults.append(away)
@@ -263,7 +264,7 @@ async def test_jobs_go_with_their_run() -> None:
 
 async def test_a_release_is_judged_by_a_job() -> None:
     async with Stage() as stage:
-        check = template("check", by_job(spec=job_spec(run_time="10s", job_result="fail")))
+        check = template("check", by_job(spec=job_spec(run_time="2s", job_result="fail")))
         await stage.deploy(check, rollout(make.weight(20), judged()))
         await stage.release("img:2")
         await stage.reaches("Degraded")
