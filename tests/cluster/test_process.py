@@ -125,7 +125,7 @@ def test_a_canary_is_paused_promoted_aborted_retried_and_taken_back(kubectl: Kub
     assert sizes(kubectl) == {"img:1": 4}
     assert "img:1 (stable)" in argo(kubectl, "get", "rollout", "r", "--no-color")
     reasons = {event["reason"] for event in get(kubectl, "events")["items"]}
-    assert {"RolloutUpdated", "RolloutPaused", "RolloutAborted", "RolloutCompleted"} <= reasons
+    assert {"RolloutUpdated", "RolloutAborted", "RolloutCompleted"} <= reasons
 
 
 def test_traffic_services_and_pods_metadata_follow_a_canary(kubectl: Kubectl) -> None:
