@@ -1,6 +1,7 @@
 """Datadog: a query over its API, v1 (a time series) or v2 (a scalar for each group)."""
 
 import json
+from collections.abc import Hashable
 from datetime import timedelta
 from typing import Any
 
@@ -61,6 +62,10 @@ class Datadog(OneShot):
             return await self.secret(self.context.controller_namespace, DEFAULT_SECRET)
         except ProviderError as error:
             raise ProviderError(f"{NO_CREDENTIALS}: {error}") from error
+
+    def question(self) -> Hashable | None:
+        """The Secret names the address too."""
+        return super().question(), self._address
 
     async def read(self) -> Reading:
         """Send the query and read the answer."""

@@ -9,7 +9,15 @@ from typing import Any, TypeAlias
 import pytest
 
 from tests.cluster.stage import Doors, RealStage
-from tests.stories import test_analysis, test_bad_input, test_course, test_istio, test_jobs, test_ownership
+from tests.stories import (
+    test_analysis,
+    test_bad_input,
+    test_course,
+    test_istio,
+    test_jobs,
+    test_ownership,
+    test_providers,
+)
 
 pytestmark = pytest.mark.cluster
 
@@ -54,6 +62,7 @@ ELSEWHERE: dict[str, str] = {
         _TWO: ("jobs_in_another_cluster_are_made_watched_and_deleted_there",),
         _AT_ONCE: (
             "an_abort_ends_the_run",
+            "many_runs_that_ask_the_same_at_once_cost_one_query",
             "an_orphaned_replica_set_of_ours_is_taken_over_without_a_restart",
         ),
     }.items()
@@ -64,7 +73,7 @@ ELSEWHERE: dict[str, str] = {
 
 def stories() -> Iterator[Any]:
     """Every story with its own parameters."""
-    for module in (test_course, test_istio, test_analysis, test_jobs, test_ownership, test_bad_input):
+    for module in (test_course, test_istio, test_analysis, test_jobs, test_providers, test_ownership, test_bad_input):
         for name, story in vars(module).items():
             if name.startswith("test_") and inspect.iscoroutinefunction(story) and not _needs_the_sandbox(story):
                 for number, given in enumerate(_parameters(story)):
