@@ -5,9 +5,10 @@
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
+import structlog
 
 from rollouts.sandbox.clock import VirtualLoop
 
@@ -29,3 +30,11 @@ def pytest_asyncio_loop_factories(
     if item.get_closest_marker("virtual"):
         return {"virtual": VirtualLoop}
     return {"wall": asyncio.new_event_loop}
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """A test that runs a command sets up logging to a stderr that is closed after it: later tests must not log there."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
