@@ -34,7 +34,7 @@ def pytest_asyncio_loop_factories(
 
 @pytest.fixture(autouse=True)
 def logs_as_before() -> Iterator[None]:
-    """A test that runs a command sets up logging to a stderr that is closed after it: later tests must not log there."""
+    """A command under test sets up logging to a stderr that is closed after it: later tests must not log there."""
     before = structlog.get_config()
     yield
     structlog.configure(**before)
