@@ -46,9 +46,13 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def routing_names(obj: Obj) -> tuple[str, ...]:
-    """The ways in which a Rollout may spell the name of this routing object."""
+    """The ways in which a Rollout may spell the name of this routing object, or select it by its labels.
+
+    A name that was made from another one, with `-canary` behind it, is told by that too.
+    """
     namespace, name = key_of(obj)
-    return (name, f"{name}.{namespace}", f"{name}.{namespace}.cluster.local")
+    selected = (text for pair in (obj["metadata"].get("labels") or {}).items() for text in pair)
+    return (name, f"{name}.{namespace}", f"{name}.{namespace}.cluster.local", name.removesuffix("-canary"), *selected)
 
 
 def follows_pods(rollout: Obj) -> bool:

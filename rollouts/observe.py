@@ -32,7 +32,7 @@ from rollouts.kube.refs import (
     namespace_of,
     uid_of,
 )
-from rollouts.traffic.base import Router, TrafficSettings, look
+from rollouts.traffic.base import Router, Selection, TrafficSettings, look
 from rollouts.traffic.registry import routers
 from rollouts.workloads import find, is_shared, template_version
 
@@ -222,7 +222,13 @@ class Observer:
 
     def routing_objects(self, router: Router) -> dict[Ref, Obj]:
         """Those of the objects that this router needs which exist."""
-        return look(router, self._routing_object)
+        return look(router, self._routing_object, self._selected)
+
+    def _selected(self, selection: Selection) -> Iterator[Ref]:
+        cache = self._caches.routing.get(selection.resource)
+        for obj in cache.objects(selection.namespace) if cache is not None else ():
+            if selection.selector.matches(obj["metadata"].get("labels") or {}):
+                yield Ref(selection.resource, selection.namespace, name_of(obj))
 
     def _routing_object(self, ref: Ref) -> Obj | None:
         cache = self._caches.routing.get(ref.resource)

@@ -7,11 +7,9 @@ from typing import Any
 from analysis.schema import Model
 from rollouts.api import fielderrors
 from rollouts.api.rollout import Rollout
+from rollouts.api.traffic import GATEWAY_API
 
-NOT_SUPPORTED_YET = (
-    "spec.strategy.canary.steps[].plugin",
-    "spec.strategy.canary.trafficRouting.plugins",
-)
+NOT_SUPPORTED_YET = ("spec.strategy.canary.steps[].plugin",)
 """Fields that are refused; `[]` stands for every item of a list. An entry goes when the controller acts on it."""
 
 
@@ -20,9 +18,19 @@ def unsupported(rollout: Rollout) -> str | None:
     for field in NOT_SUPPORTED_YET:
         for path in _given(rollout, "", field.split(".")):
             return fielderrors.forbidden(path, "not supported yet by this controller")
+    for name in _plugins(rollout):
+        path = f"spec.strategy.canary.trafficRouting.plugins[{name}]"
+        return fielderrors.forbidden(path, f"the only router of this kind that this controller has is {GATEWAY_API}")
     for path in _unknown(rollout.spec, "spec"):
         return fielderrors.forbidden(path, "unknown field; check its spelling and place, or remove it")
     return None
+
+
+def _plugins(rollout: Rollout) -> Iterator[str]:
+    """Routers that would have to be run as a program of their own."""
+    canary = rollout.spec.strategy.canary
+    routing = canary.traffic_routing if canary is not None else None
+    yield from (name for name in sorted(routing.plugins if routing else ()) if name != GATEWAY_API)
 
 
 def _given(value: Any, path: str, rest: list[str]) -> Iterator[str]:

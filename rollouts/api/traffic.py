@@ -6,6 +6,9 @@ from pydantic import Field
 
 from analysis.part import Part
 
+GATEWAY_API = "argoproj-labs/gatewayAPI"
+"""The plugin whose part the controller plays itself."""
+
 
 class ManagedRoute(Part):
     """A route that the controller may create for header and mirror steps."""

@@ -7,6 +7,7 @@ renamed only while its recorded share is 0; what the status records is what a la
 from collections.abc import Iterator
 
 from rollouts.api.status import TrafficWeights, WeightDestination
+from rollouts.api.traffic import GATEWAY_API
 from rollouts.decide.context import Context
 from rollouts.decide.experiments import destinations
 from rollouts.decide.plan import Destination, SetWeight, Split, Wait
@@ -80,7 +81,14 @@ def recorded_as(ctx: Context, split: Split) -> TrafficWeights:
         canary=_recorded(split.canary, ctx.canary.canary_service),
         stable=_recorded(split.stable, ctx.canary.stable_service),
         additional=tuple(_recorded(extra, extra.service) for extra in split.additional),
+        verified=True if _by_gateway_api(ctx) else None,
     )
+
+
+def _by_gateway_api(ctx: Context) -> bool:
+    """Its plugin calls every weight verified, and clients may wait for that."""
+    routing = ctx.canary.traffic_routing
+    return routing is not None and GATEWAY_API in routing.plugins
 
 
 def _recorded(where: Destination, service: str) -> WeightDestination:

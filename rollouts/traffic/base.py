@@ -4,9 +4,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from rollouts.api.meta import LabelSelector
 from rollouts.api.rollout import Rollout
 from rollouts.decide.plan import Event, Split
 from rollouts.kube.refs import INGRESS, Obj, Ref, Resource, controller_of
+
+HTTP_ROUTE, GRPC_ROUTE, TCP_ROUTE, TLS_ROUTE = GATEWAY_ROUTES = (
+    Resource("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute"),
+    Resource("gateway.networking.k8s.io", "v1", "grpcroutes", "GRPCRoute"),
+    Resource("gateway.networking.k8s.io", "v1alpha2", "tcproutes", "TCPRoute"),
+    Resource("gateway.networking.k8s.io", "v1alpha2", "tlsroutes", "TLSRoute"),
+)
 
 
 class RoutingError(Exception):
@@ -97,24 +105,37 @@ class TrafficSettings:
             self.apisix_routes,
             self.mappings,
             *self.mesh_resources,
+            *GATEWAY_ROUTES,
         )
 
 
-def look(router: "Router", get: Callable[[Ref], Obj | None]) -> dict[Ref, Obj]:
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """All objects of a resource in a namespace whose labels are selected."""
+
+    resource: Resource
+    namespace: str
+    selector: LabelSelector
+
+
+def look(
+    router: "Router", get: Callable[[Ref], Obj | None], select: Callable[[Selection], Iterable[Ref]] = lambda _: ()
+) -> dict[Ref, Obj]:
     """The objects that a router wants to see, those included that the first of them name."""
     found: dict[Ref, Obj] = {}
     for _ in range(2):
-        for ref in router.needs(found):
-            obj = None if ref in found else get(ref)
-            if obj is not None:
-                found[ref] = obj
+        for need in router.needs(found):
+            for ref in select(need) if isinstance(need, Selection) else (need,):
+                obj = None if ref in found else get(ref)
+                if obj is not None:
+                    found[ref] = obj
     return found
 
 
 class Router(Protocol):
     """One dialect for one Rollout."""
 
-    def needs(self, found: Mapping[Ref, Obj]) -> Iterable[Ref]:
+    def needs(self, found: Mapping[Ref, Obj]) -> Iterable["Ref | Selection"]:
         """The objects that `edit` and `fault` want to see, as far as `found` tells which: one may name another."""
         ...
 

@@ -19,14 +19,11 @@ EXAMPLES: dict[str, Any] = {
     "spec.strategy.canary.steps[].experiment": {"templates": []},
     "spec.strategy.canary.steps[].plugin": {"name": "a/b"},
     "spec.strategy.canary.steps[].setMirrorRoute": {"name": "m"},
-    "spec.strategy.canary.trafficRouting.alb": {"servicePort": 80},
     "spec.strategy.canary.trafficRouting.istio.destinationRule": {"name": "d"},
     "spec.strategy.canary.trafficRouting.istio.virtualService.tcpRoutes": [{}],
     "spec.strategy.canary.trafficRouting.istio.virtualService.tlsRoutes": [{}],
     "spec.strategy.canary.trafficRouting.istio.virtualServices[].tcpRoutes": [{}],
     "spec.strategy.canary.trafficRouting.istio.virtualServices[].tlsRoutes": [{}],
-    "spec.strategy.canary.trafficRouting.plugins": {"a/b": {}},
-    "spec.strategy.canary.trafficRouting.traefik": {"weightedTraefikServiceName": "w"},
 }
 NAMED: dict[str, Any] = {
     "virtualService": {"name": "v"},
@@ -75,3 +72,14 @@ def test_zeros_ask_for_nothing() -> None:
 def test_a_field_that_nobody_knows_is_refused(spec: dict[str, Any], path: str) -> None:
     rollout = Rollout.model_validate({"spec": spec})
     assert unsupported(rollout) == f"{path}: Forbidden: unknown field; check its spelling and place, or remove it"
+
+
+def test_a_router_that_would_be_a_program_of_its_own_is_refused_by_name() -> None:
+    routing = {"plugins": {"argoproj-labs/gatewayAPI": {"httpRoute": "h"}, "acme/mesh": {}}}
+    told = unsupported(Rollout.model_validate({"spec": {"strategy": {"canary": {"trafficRouting": routing}}}}))
+    assert told == (
+        "spec.strategy.canary.trafficRouting.plugins[acme/mesh]: Forbidden: "
+        "the only router of this kind that this controller has is argoproj-labs/gatewayAPI"
+    )
+    del routing["plugins"]["acme/mesh"]
+    assert unsupported(Rollout.model_validate({"spec": {"strategy": {"canary": {"trafficRouting": routing}}}})) is None

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from rollouts.api.traffic import GATEWAY_API
 from rollouts.kube.errors import AlreadyExists
 from rollouts.kube.refs import CRD, INGRESS, Obj, Resource
-from rollouts.traffic.base import TrafficSettings
+from rollouts.traffic.base import GATEWAY_ROUTES, GRPC_ROUTE, HTTP_ROUTE, TCP_ROUTE, TLS_ROUTE, TrafficSettings
 from tests.stories.objects import rollout, service
 from tests.stories.stage import Stage
 
@@ -143,7 +144,8 @@ def _mesh_share(stage: Stage) -> int | None:
         each["virtualNodeRef"]["name"]: each["weight"] for each in route["httpRoute"]["action"]["weightedTargets"]
     }
     assert sum(shares.values()) == 100
-    return shares["n-c"]
+    weight: int = shares["n-c"]
+    return weight
 
 
 def _traefik(stable: str, canary: str) -> tuple[Obj, ...]:
@@ -166,7 +168,25 @@ def _apisix_share(stage: Stage) -> int | None:
     return _named(stage.get(SETTINGS.apisix_routes, "a")["spec"]["http"][0]["backends"], "serviceName")
 
 
+def _routes(stable: str, canary: str) -> tuple[Obj, ...]:
+    backends = [{"name": name, "port": 80, "weight": weight} for name, weight in ((stable, 100), (canary, 0))]
+    rules = [
+        {"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "backendRefs": backends},
+        {"backendRefs": [{"name": "else", "port": 80, "weight": 1}]},
+    ]
+    kinds = {HTTP_ROUTE: rules, GRPC_ROUTE: rules, TCP_ROUTE: rules[:1], TLS_ROUTE: rules[:1]}
+    return tuple(_made(resource, "g", {"rules": found}) for resource, found in kinds.items())
+
+
+def _routes_share(stage: Stage) -> int | None:
+    routes = [stage.get(resource, "g") for resource in GATEWAY_ROUTES]
+    shares = {_named(route["spec"]["rules"][0]["backendRefs"]) for route in routes}
+    assert len(shares) == 1
+    return shares.pop()
+
+
 MANAGED: Obj = {"managedRoutes": [{"name": "testers"}]}
+SELECTED: Obj = {"tcpRouteSelector": {"matchLabels": {"whose": "user"}}}
 NODES: Obj = {"canaryVirtualNodeRef": {"name": "n-c"}, "stableVirtualNodeRef": {"name": "n-s"}}
 
 FAMILIES: dict[str, Family] = {
@@ -192,5 +212,12 @@ FAMILIES: dict[str, Family] = {
         _apisix_share,
         True,
     ),
+    "gatewayAPI": Family(
+        GATEWAY_ROUTES,
+        {"plugins": {GATEWAY_API: {"httpRoute": "g", "grpcRoute": "g", **SELECTED, "tlsRoute": "g"}}, **MANAGED},
+        _routes,
+        _routes_share,
+        True,
+    ),
 }
-"""By the router's key under trafficRouting."""
+"""By the router's key under trafficRouting, or what its plugin is called."""

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from rollouts.kube.refs import INGRESS, ROLLOUT, Obj
+from rollouts.traffic.base import TCP_ROUTE
 from tests import make
 from tests.stories.families import FAMILIES, POD_NODE, SETTINGS, Family
 from tests.stories.stage import Stage
@@ -15,7 +16,7 @@ STEPS = (make.weight(20), make.pause(), make.weight(70), make.pause())
 HEADER: Obj = {
     "setHeaderRoute": {"name": "testers", "match": [{"headerName": "x-test", "headerValue": {"exact": "yes"}}]}
 }
-OURS = ("managed-alb-annotations", "actions.r-stable", "weight", "rollouts-pod-template-hash")
+OURS = ("gatewayapi-canary", "managed-alb-annotations", "actions.r-stable", "weight", "rollouts-pod-template-hash")
 
 
 def stripped(value: Any) -> Any:
@@ -174,3 +175,25 @@ async def test_several_routers_say_the_same() -> None:
         await stage.release("img:2")
         await stage.reaches("Paused")
         assert (nginx.share(stage), traefik.share(stage)) == (20, 20)
+
+
+async def test_a_route_that_is_selected_by_its_label_is_followed_from_then_on() -> None:
+    family = FAMILIES["gatewayAPI"]
+    async with Stage() as stage:
+        await family.install(stage, *STEPS)
+        await stage.release("img:2")
+        await stage.reaches("Paused")
+        assert stage.status()["canary"]["weights"]["verified"] is True
+        found = stage.get(TCP_ROUTE, "g")
+        backends = [{**each, "weight": 1} for each in found["spec"]["rules"][0]["backendRefs"]]
+        late = {"name": "late", "namespace": "default"}
+        route = {**found, "metadata": late, "spec": {"rules": [{"backendRefs": backends}]}}
+        await stage.wire.create(TCP_ROUTE, "default", route)
+        await stage.passes(5)
+        assert stage.get(TCP_ROUTE, "late")["spec"] == route["spec"]
+        await stage.change(TCP_ROUTE, "late", {"metadata": {"labels": {"whose": "user"}}})
+        await stage.until(lambda: _weights(stage.get(TCP_ROUTE, "late")) == [80, 20], limit=5)
+
+
+def _weights(route: Obj) -> list[int]:
+    return [each["weight"] for each in route["spec"]["rules"][0]["backendRefs"]]

@@ -8,7 +8,7 @@ from rollouts.api.rollout import Rollout
 from rollouts.decide.plan import Destination, HeaderRoute, Split
 from rollouts.decide.world import Hash
 from rollouts.kube.refs import Ref
-from rollouts.traffic.base import Edit, Router, TrafficSettings, look
+from rollouts.traffic.base import Edit, Router, Selection, TrafficSettings, look
 from rollouts.traffic.registry import routers
 from tests import make
 
@@ -17,11 +17,17 @@ SETTINGS = TrafficSettings()
 
 
 def router(
-    field: str, value: Obj, *, managed: tuple[str, ...] = (), status: Obj | None = None, **routing: Any
+    field: str,
+    value: Obj,
+    *,
+    managed: tuple[str, ...] = (),
+    status: Obj | None = None,
+    steps: tuple[Obj, ...] = (),
+    **routing: Any,
 ) -> Router:
     """The router that a Rollout with this trafficRouting gets."""
     given = {field: value, "managedRoutes": [{"name": name} for name in managed], **routing}
-    manifest = make.rollout(make.weight(20), canary={**make.ISTIO, "trafficRouting": given})
+    manifest = make.rollout(make.weight(20), *steps, canary={**make.ISTIO, "trafficRouting": given})
     (built,) = routers(Rollout.model_validate({**manifest, "status": status or {}}), SETTINGS)
     return built
 
@@ -53,15 +59,20 @@ class Objects:
     def get(self, ref: Ref) -> Obj | None:
         return self.all.get((ref.resource.kind, ref.name))
 
+    def select(self, selection: Selection) -> list[Ref]:
+        found = [(name, obj) for (kind, name), obj in self.all.items() if kind == selection.resource.kind]
+        labelled = [name for name, obj in found if selection.selector.matches(obj["metadata"].get("labels") or {})]
+        return [Ref(selection.resource, selection.namespace, name) for name in labelled]
+
     def one(self, kind: str, name: str) -> Obj:
         return self.all[kind, name]
 
     def fault(self, subject: Router) -> str:
-        return subject.fault(look(subject, self.get))
+        return subject.fault(look(subject, self.get, self.select))
 
     def edits(self, subject: Router, wanted: Split) -> list[Edit]:
         """What the router would do; what it was shown must stay as it is."""
-        found = look(subject, self.get)
+        found = look(subject, self.get, self.select)
         untouched = copy.deepcopy(found)
         edits = list(subject.edit(found, wanted))
         assert found == untouched, "what was found is shared and must not be changed"
