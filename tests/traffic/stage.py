@@ -23,12 +23,13 @@ def router(
     managed: tuple[str, ...] = (),
     status: Obj | None = None,
     steps: tuple[Obj, ...] = (),
+    settings: TrafficSettings = SETTINGS,
     **routing: Any,
 ) -> Router:
     """The router that a Rollout with this trafficRouting gets."""
     given = {field: value, "managedRoutes": [{"name": name} for name in managed], **routing}
     manifest = make.rollout(make.weight(20), *steps, canary={**make.ISTIO, "trafficRouting": given})
-    (built,) = routers(Rollout.model_validate({**manifest, "status": status or {}}), SETTINGS)
+    (built,) = routers(Rollout.model_validate({**manifest, "status": status or {}}), settings)
     return built
 
 
@@ -55,6 +56,10 @@ class Objects:
 
     def _key(self, obj: Obj) -> tuple[str, str]:
         return obj["kind"], obj["metadata"]["name"]
+
+    def store(self, obj: Obj, before: Obj | None) -> None:
+        """What the cluster keeps of an object that was written."""
+        self.all[self._key(obj)] = obj
 
     def get(self, ref: Ref) -> Obj | None:
         return self.all.get((ref.resource.kind, ref.name))
@@ -86,6 +91,6 @@ class Objects:
             if edit.want is None:
                 del self.all[key]
             else:
-                self.all[key] = edit.want
+                self.store(edit.want, self.all.get(key))
         assert [edit for edit in self.edits(subject, wanted) if edit.want is not None] == []
         return [edit.event.reason for edit in edits]
