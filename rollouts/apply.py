@@ -242,7 +242,9 @@ class Applier:
             created = await self._wire.create(cache.resource, namespace, _owned(action.manifest, rollout))
         except AlreadyExists:
             # The next pass sees who has the name, and takes it over or chooses another.
-            cache.put(await self._wire.get(cache.resource, namespace, action.name))
+            found = await self._wire.get(cache.resource, namespace, action.name)
+            if not cache.put(found) and cache.get(namespace, action.name) is None:
+                cache.unlisted[namespace, action.name] = found
             raise
         cache.put(created)
 

@@ -385,7 +385,8 @@ def _claimed(cache: Cache, rollout: Rollout) -> Iterator[tuple[Obj, bool]]:
     """The objects that a Rollout controls (True), and others whose name it might want."""
     uid, prefix = rollout.metadata.uid, f"{rollout.metadata.name}-"
     yield from ((obj, True) for obj in cache.owned_by(uid))
-    for obj in cache.by(BY_NAMESPACE, rollout.metadata.namespace):
+    unlisted = (obj for obj in cache.unlisted.values() if namespace_of(obj) == rollout.metadata.namespace)
+    for obj in (*cache.by(BY_NAMESPACE, rollout.metadata.namespace), *unlisted):
         if name_of(obj).startswith(prefix) and (controller_of(obj) or {}).get("uid") != uid:
             yield obj, False
 

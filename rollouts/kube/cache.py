@@ -95,6 +95,9 @@ class Cache:
         self._functions: dict[str, IndexFunction] = {}
         self._indexes: dict[str, dict[str, set[Key]]] = {}
         self._subscribers: list[Subscriber] = []
+        self.unlisted: dict[Key, Obj] = {}
+        """Objects that are there though no watch of ours tells of them (they carry other labels): met by whoever wanted
+        their name. Never forgotten but for an object of that name that is told of."""
         for name, function in {OWNER: by_owner, **(indexes or {})}.items():
             self.add_index(name, function)
 
@@ -191,6 +194,7 @@ class Cache:
     def _store(self, key: Key, obj: Obj, version: int) -> None:
         held = self._entries.get(key)
         self._serial += 1
+        self.unlisted.pop(key, None)
         if held:
             self._leave(key, held.obj)
         self._entries[key] = _Entry(obj, version, self._serial)

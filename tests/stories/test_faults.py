@@ -265,6 +265,19 @@ async def test_a_name_that_somebody_elses_analysis_run_has_is_avoided() -> None:
         assert not stage.get(ANALYSIS_RUN, name)["spec"].get("terminate")
 
 
+async def test_a_name_that_a_run_of_another_controller_has_is_avoided_though_no_watch_tells_of_it() -> None:
+    async with Stage() as stage:
+        await stage.deploy(template(), rollout(make.weight(20), judged()))
+        stage.prometheus.says("errors", 0.0)
+        name = f"r-{V2}-2-1"
+        run = template(name, metric("foreign", interval="1m", count=1000), kind="AnalysisRun")
+        run["metadata"]["labels"] = {"argo-rollouts.argoproj.io/controller-instance-id": "another"}
+        await stage.apply(run)
+        await stage.release("img:2")
+        await stage.reaches("Healthy")
+        assert stage.runs()[f"{name}.1"] == "Successful"
+
+
 async def test_a_run_that_somebody_deletes_is_measured_anew() -> None:
     async with Stage() as stage:
         watchful = template("check", metric(interval="10s"))
