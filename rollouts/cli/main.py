@@ -7,6 +7,7 @@ What a command needs is imported when it runs, so that --help answers at once. E
     demo         rollouts.sandbox.demo.run
     bench        rollouts.sandbox.bench.run
     migrate      rollouts.cli.migrate.run
+    lint         rollouts.cli.lint.run
 """
 
 import sys
@@ -27,6 +28,7 @@ commands:
   demo         watch a good release go out and two bad ones come back
   bench        measure API calls, CPU and memory per updated rollout
   migrate      turn a Deployment into a Rollout in place, or back
+  lint         find what is wrong with manifests, without a cluster
   version      print the version
 
 rollouts COMMAND --help lists the flags of a command.
@@ -83,6 +85,12 @@ def _migrate(argv: Sequence[str]) -> int:
     return run_migration(argv)
 
 
+def _lint(argv: Sequence[str]) -> int:
+    from rollouts.cli.lint import run as run_lint
+
+    return run_lint(argv)
+
+
 def _version(argv: Sequence[str]) -> int:
     from importlib.metadata import version
 
@@ -96,6 +104,7 @@ _COMMANDS: dict[tuple[str, ...], Run] = {
     ("demo",): _demo,
     ("bench",): _bench,
     ("migrate",): _migrate,
+    ("lint",): _lint,
     ("version",): _version,
     ("--version",): _version,
 }

@@ -1,0 +1,171 @@
+"""Pure. Rules about templates of analyses, and about what a release hands over to them."""
+
+from collections.abc import Iterator
+
+from analysis import limits
+from analysis.api import AnalysisTemplate, AnalysisTemplateRef, Metric
+from analysis.arguments import undeclared
+from analysis.providers.registry import unsupported
+from analysis.templates import TemplateError, declared_args, merge_metrics, resolve_templates
+from analysis.validate import invalid_metric
+from rollouts.lint.fileset import FileSet, Read, Use
+from rollouts.lint.filled import asked_for, likely
+from rollouts.lint.registry import Fault, Severity, rule
+
+
+@rule(
+    "unknown-template",
+    Severity.ERROR,
+    "A template is named that the files do not hold. Only a warning where they hold no template at all: it may be "
+    "in the cluster.",
+)
+def unknown_template(files: FileSet) -> Iterator[Fault]:
+    severity = None if files.templates else Severity.WARNING
+    named = [(use.document, (*use.at, "templates"), use.references) for use in files.uses]
+    named += [(one.document, ("spec", "templates"), one.value.spec.templates) for one in files.templates]
+    for document, at, references in named:
+        for index, reference in enumerate(references):
+            if files.template(reference, document) is None:
+                kind = "ClusterAnalysisTemplate" if reference.cluster_scope else "AnalysisTemplate"
+                text = f"{kind} '{reference.template_name}' is in none of the files"
+                yield Fault(document, (*at, index), text, severity)
+
+
+@rule(
+    "templates-clash", Severity.ERROR, "Templates that are used together contradict each other, or include themselves."
+)
+def templates_clash(files: FileSet) -> Iterator[Fault]:
+    for use in files.uses:
+        templates = files.resolved(use)
+        try:
+            merge_metrics(templates)
+            declared_args(templates)
+        except TemplateError as error:
+            yield Fault(use.document, use.at, str(error))
+    for one in files.templates:
+        text = _loop(files, one)
+        if text:
+            yield Fault(one.document, ("spec", "templates"), text)
+
+
+def _loop(files: FileSet, one: Read[AnalysisTemplate]) -> str:
+    def lookup(reference: AnalysisTemplateRef) -> AnalysisTemplate | None:
+        found = files.template(reference, one.document)
+        return found.value if found else None
+
+    try:
+        resolve_templates(one.value.spec.templates, lookup)
+    except TemplateError as error:
+        return str(error) if "includes itself" in str(error) else ""
+    return ""
+
+
+@rule(
+    "undeclared-arg",
+    Severity.ERROR,
+    "A metric uses `{{args.x}}`, but its template declares no argument `x`: a step with it is refused, any other run "
+    "ends in Error. Only a warning where a template that includes it declares the argument.",
+)
+def undeclared_arg(files: FileSet) -> Iterator[Fault]:
+    for document, index, metric, args in files.metrics():
+        names = {arg.name for arg in args}
+        while tag := undeclared(metric, names):
+            name = tag.strip().removeprefix("args.")
+            if name in names or not tag.strip().startswith("args."):
+                yield Fault(document, ("spec", "metrics", index), f"metric '{metric.name}': cannot fill {{{{{tag}}}}}")
+                break
+            names.add(name)
+            from_above = _declared_above(files, document.name, name)
+            text = f"metric '{metric.name}' uses {{{{{tag}}}}}, which "
+            text += (
+                f"only {from_above} declares" if from_above else f"{document.kind} '{document.name}' does not declare"
+            )
+            severity = Severity.WARNING if from_above else None
+            yield Fault(document, ("spec", "metrics", index), text, severity)
+
+
+def _declared_above(files: FileSet, child: str, arg: str) -> str:
+    """The template that includes `child` and declares `arg`."""
+    for one in files.templates:
+        includes = any(reference.template_name == child for reference in one.value.spec.templates)
+        if includes and any(declared.name == arg for declared in one.value.spec.args):
+            return one.value.name
+    return ""
+
+
+@rule(
+    "unused-arg",
+    Severity.WARNING,
+    "A template declares an argument that no metric of it, or of what it includes, uses.",
+)
+def unused_arg(files: FileSet) -> Iterator[Fault]:
+    for one in files.templates:
+        below = files.resolved(Use(one.document, (), one.value.spec.templates, (), False, None))
+        used = {name for each in (one.value, *below) for metric in each.spec.metrics for name in asked_for(metric)}
+        for index, arg in enumerate(one.value.spec.args):
+            if arg.name not in used:
+                yield Fault(one.document, ("spec", "args", index), f"argument '{arg.name}' is not used")
+
+
+@rule(
+    "missing-arg",
+    Severity.ERROR,
+    "A template needs the value of an argument that whoever starts the analysis does not give: it cannot start.",
+)
+def missing_arg(files: FileSet) -> Iterator[Fault]:
+    for use in files.uses:
+        given = {arg.name for arg in use.args}
+        told: set[str] = set()
+        supplied = {arg.name for each in files.resolved(use) for arg in each.spec.args if arg.value is not None}
+        for template in files.resolved(use):
+            for arg in template.spec.args:
+                if arg.value_from or arg.name in given | supplied | told:
+                    continue
+                told.add(arg.name)
+                text = f"{template.kind} '{template.name}' needs the argument '{arg.name}', which is not given"
+                yield Fault(use.document, use.at, text)
+
+
+@rule("dropped-arg", Severity.WARNING, "A value is given for an argument that no template declares: it is dropped.")
+def dropped_arg(files: FileSet) -> Iterator[Fault]:
+    for use in files.uses:
+        if any(files.template(reference, use.document) is None for reference in use.references):
+            continue  # what is not here may declare it
+        declared = {arg.name for template in files.resolved(use) for arg in template.spec.args}
+        for index, arg in enumerate(use.args):
+            if arg.name not in declared:
+                yield Fault(use.document, (*use.at, "args", index), f"no template declares the argument '{arg.name}'")
+
+
+@rule(
+    "metric-spec",
+    Severity.ERROR,
+    "Limits, durations or the provider of a metric contradict the rules: a run ends in Error.",
+)
+def metric_spec(files: FileSet) -> Iterator[Fault]:
+    for document, index, metric, args in files.metrics():
+        text = invalid_metric(likely(metric, args)) or next(iter(unsupported((metric,))), "")
+        if text:
+            yield Fault(document, ("spec", "metrics", index), f"metric '{metric.name}': {text}")
+
+
+@rule(
+    "endless-metric",
+    Severity.ERROR,
+    "A release waits for the end of an analysis with a metric that has an interval and no count, so never ends: the "
+    "Rollout is refused. In a background analysis such a metric is right.",
+)
+def endless_metric(files: FileSet) -> Iterator[Fault]:
+    for use in files.uses:
+        if not use.inline or use.rollout is None:
+            continue
+        for template in files.resolved(use):
+            for metric in template.spec.metrics:
+                if limits.effective_count(_with_own_args(metric, template)) is None:
+                    text = f"metric '{metric.name}' of {template.kind} '{template.name}' has an interval and no count"
+                    yield Fault(use.document, use.at, f"{text}: it never ends")
+
+
+def _with_own_args(metric: Metric, template: AnalysisTemplate) -> Metric:
+    """As the Rollout is validated: with the template's own arguments alone."""
+    return likely(metric, template.spec.args)
