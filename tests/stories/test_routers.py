@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.kube.refs import INGRESS, ROLLOUT, Obj
+from rollouts.kube.refs import INGRESS, ROLLOUT, Obj, Resource
 from rollouts.traffic.base import TCP_ROUTE
 from tests import make
 from tests.stories.families import FAMILIES, POD_NODE, SETTINGS, Family
@@ -104,6 +104,33 @@ def _unweighted(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: 50 if key == "weight" else _unweighted(part) for key, part in value.items()}
     return value
+
+
+async def test_what_people_write_at_the_same_moment_is_merged(family: Family) -> None:
+    async with Stage() as stage:
+        await family.install(stage, *STEPS)
+        patch, edited = stage.line.patch, list[tuple[Resource, str, str]]()
+
+        async def after_somebody_else(resource: Resource, namespace: str, name: str, body: Any, **options: Any) -> Any:
+            """Just before each second write of the controller, a person changes the object."""
+            writes = [call for call in stage.line.writes if (call.resource, call.name) == (resource, name)]
+            if resource in family.resources and len(writes) % 2 == 0:
+                mark = f"edit-{len(edited)}"
+                edited.append((resource, name, mark))
+                marks = {"metadata": {"annotations": {mark: "theirs"}}}
+                await stage.wire.patch(resource, namespace, name, marks)
+            return await patch(resource, namespace, name, body, **options)
+
+        stage.line.patch = after_somebody_else  # type: ignore[assignment,method-assign]
+        for step in (1, 3):
+            await stage.release("img:2") if step == 1 else await stage.promote()
+            await stage.reaches("Paused")
+            await stage.reaches_step(step)
+            assert family.share(stage) == (20 if step == 1 else 70)
+        assert edited, "somebody was in between"
+        assert all(stage.get(resource, name)["metadata"]["annotations"][mark] for resource, name, mark in edited)
+        conflicts = [call for call in stage.line.writes if call.resource in family.resources]
+        assert len(conflicts) <= 4 * len(edited), "and that cost one more write each time"
 
 
 @pytest.mark.parametrize("name", [name for name, family in FAMILIES.items() if family.headers])

@@ -64,7 +64,7 @@ def is_ours(path: tuple[str, ...]) -> bool:
     return path[-1] == "weight" or path[-1].endswith("pod-template-hash")
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data(), course=st.lists(splits, max_size=5))
 @pytest.mark.parametrize("make", ALL)
 def test_whatever_was_said_in_between_what_is_not_ours_stays(
