@@ -8,6 +8,7 @@ What a command needs is imported when it runs, so that --help answers at once. E
     bench        rollouts.sandbox.bench.run
     migrate      rollouts.cli.migrate.run
     lint         rollouts.cli.lint.run
+    explain      rollouts.cli.explain.run
 """
 
 import sys
@@ -29,6 +30,7 @@ commands:
   bench        measure API calls, CPU and memory per updated rollout
   migrate      turn a Deployment into a Rollout in place, or back
   lint         find what is wrong with manifests, without a cluster
+  explain      say in words what a template or a Rollout will do
   version      print the version
 
 rollouts COMMAND --help lists the flags of a command.
@@ -91,6 +93,12 @@ def _lint(argv: Sequence[str]) -> int:
     return run_lint(argv)
 
 
+def _explain(argv: Sequence[str]) -> int:
+    from rollouts.cli.explain import run as run_explain
+
+    return run_explain(argv)
+
+
 def _version(argv: Sequence[str]) -> int:
     from importlib.metadata import version
 
@@ -105,6 +113,7 @@ _COMMANDS: dict[tuple[str, ...], Run] = {
     ("bench",): _bench,
     ("migrate",): _migrate,
     ("lint",): _lint,
+    ("explain",): _explain,
     ("version",): _version,
     ("--version",): _version,
 }
