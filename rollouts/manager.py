@@ -65,7 +65,7 @@ from rollouts.observe import (
     in_namespace,
     orphaned_in,
 )
-from rollouts.servicerelease import ServiceRelease, managed_by
+from rollouts.servicerelease import RoutingRelease, ServiceRelease, managed_by
 from rollouts.settings import Settings
 from rollouts.traffic.base import TrafficSettings
 from rollouts.traffic.registry import needed_resources
@@ -149,6 +149,7 @@ class Controllers:
             ProviderAccess(http, ClusterJobs(self._job_wire), self._known_jobs, self.settings.controller_namespace),
         )
         self._service_release = ServiceRelease(self._wire, self.caches)
+        self._routing_release = RoutingRelease(self._wire, self.caches, self._traffic, self.services.add)
         self._experiment_controller = ExperimentController(
             self._wire,
             self.caches,
@@ -289,6 +290,11 @@ class Controllers:
         if old is None or new is None or _verdict(old) != _verdict(new):
             self._look(owning_rollout(run))
 
+    async def _release(self, key: Key) -> float | None:
+        """A Service and a routing object of the same name, or either."""
+        await self._service_release.reconcile(key)
+        return await self._routing_release.reconcile(key)
+
     def _forget(self, resource: Resource, key: Key) -> None:
         queues = {ROLLOUT: self.rollouts, ANALYSIS_RUN: self.analysis_runs, EXPERIMENT: self.experiments}
         queues[resource].forget(key)
@@ -374,7 +380,7 @@ class Controllers:
         return [
             ("rollouts", self.rollouts.run(self._rollout_controller.reconcile, settings.rollout_threads)),
             ("analysis runs", self.analysis_runs.run(self._run_controller.reconcile, settings.analysis_threads)),
-            ("services", self.services.run(self._service_release.reconcile, settings.service_threads)),
+            ("services", self.services.run(self._release, settings.service_threads)),
             ("experiments", self.experiments.run(self._experiment_controller.reconcile, settings.experiment_threads)),
         ]
 

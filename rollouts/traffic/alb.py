@@ -5,7 +5,7 @@ bookkeeping annotation. Source: the contract of Argo Rollouts' ALB support.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -87,11 +87,12 @@ class Alb:
             only = Destination(split.canary.service, split.canary.hash, 100)
             wanted[self._action(route.name)] = self._forward(only)
             wanted[self._conditions(route.name)] = go_json(_conditions(route.match))
-        ours = self._bookkeeping(found).get(self.rollout, [])
+        booked = books(found)
+        ours = booked.get(self.rollout, [])
         gone = {key for name in split.managed for key in (self._action(name), self._conditions(name))}
         kept = {key: value for key, value in found.items() if key not in (gone | set(ours)) - wanted.keys()}
-        books = {**self._bookkeeping(found), self.rollout: sorted(wanted)}
-        annotations = {**kept, **wanted, MANAGED: go_json(dict(sorted(books.items())))}
+        booked[self.rollout] = sorted(wanted)
+        annotations = {**kept, **wanted, MANAGED: go_json(dict(sorted(booked.items())))}
         metadata = {**ingress["metadata"], "annotations": annotations}
         return {**ingress, "metadata": metadata, "spec": self._spec(ingress.get("spec") or {}, routes, split)}
 
@@ -100,13 +101,6 @@ class Alb:
 
     def _conditions(self, name: str) -> str:
         return f"{self.spec.annotation_prefix or _PREFIX}/conditions.{name}"
-
-    def _bookkeeping(self, annotations: Mapping[str, str]) -> dict[str, list[str]]:
-        try:
-            books = json.loads(annotations.get(MANAGED) or "{}")
-        except ValueError as error:
-            raise RoutingError(f"annotation {MANAGED} cannot be read: {error}") from error
-        return {name: list(keys) for name, keys in books.items()}
 
     def _forward(self, *shares: Destination) -> str:
         """The forward action as compact JSON, in the key order that the load balancer controller compares."""
@@ -139,6 +133,28 @@ class Alb:
         own = {_service_of(path): path for path in found if _service_of(path) in managed}
         first = [own.get(name) or _path_of(name) for name in managed if name in standing]
         return {**rule, "http": {**rule["http"], "paths": [*first, *others]}}
+
+
+def books(annotations: Mapping[str, str]) -> dict[str, list[str]]:
+    """The annotations that each Rollout has written into an Ingress, by its name. RoutingError when unreadable."""
+    try:
+        found = json.loads(annotations.get(MANAGED) or "{}")
+        return {name: list(keys) for name, keys in found.items()}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise RoutingError(f"annotation {MANAGED} cannot be read: {error}") from error
+
+
+def without(rule: Obj, routes: Collection[str]) -> Obj:
+    """A rule without the paths of header routes of these names."""
+    if not rule.get("http"):
+        return rule
+    paths = [path for path in rule["http"].get("paths") or () if not _is_route(path, routes)]
+    return {**rule, "http": {**rule["http"], "paths": paths}}
+
+
+def _is_route(path: Obj, routes: Collection[str]) -> bool:
+    service = (path.get("backend") or {}).get("service") or {}
+    return service.get("name") in routes and (service.get("port") or {}).get("name") == _BY_ACTION
 
 
 def _path_of(name: str) -> Obj:

@@ -1,18 +1,22 @@
 """Every router through the whole controller: shares go up, on promotion and abort they come home, nothing is lost."""
 
+import json
 from collections import Counter
 from typing import Any
 
 import pytest
 
+from rollouts.api import labels
 from rollouts.kube.refs import INGRESS, ROLLOUT, Obj, Resource
 from rollouts.traffic.base import TCP_ROUTE
 from tests import make
 from tests.stories.families import FAMILIES, POD_NODE, SETTINGS, Family
+from tests.stories.objects import rollout, service, virtual_service
 from tests.stories.stage import Stage
 
 pytestmark = pytest.mark.virtual
 
+BOOKS = "rollouts.argoproj.io/managed-alb-annotations"
 STEPS = (make.weight(20), make.pause(), make.weight(70), make.pause())
 HEADER: Obj = {
     "setHeaderRoute": {"name": "testers", "match": [{"headerName": "x-test", "headerValue": {"exact": "yes"}}]}
@@ -227,3 +231,66 @@ async def test_a_route_that_is_selected_by_its_label_is_followed_from_then_on() 
 
 def _weights(route: Obj) -> list[int]:
     return [each["weight"] for each in route["spec"]["rules"][0]["backendRefs"]]
+
+
+async def test_an_ingress_of_a_deleted_rollout_leads_to_its_own_service_again() -> None:
+    family = FAMILIES["alb"]
+    async with Stage() as stage:
+        await family.install(stage, HEADER, make.weight(20), make.pause())
+        before = stripped(users(stage, family))
+        await stage.release("img:2")
+        await stage.reaches("Paused")
+        await stage.delete(ROLLOUT, "r")
+        await stage.until(lambda: BOOKS not in stage.get(INGRESS, "balanced")["metadata"]["annotations"])
+        assert stripped(users(stage, family)) == before
+        annotations = stage.get(INGRESS, "balanced")["metadata"]["annotations"]
+        assert json.loads(annotations.pop("alb.ingress.kubernetes.io/actions.r-stable")) == {
+            "Type": "forward",
+            "ForwardConfig": {"TargetGroups": [{"ServiceName": "r-stable", "ServicePort": "80", "Weight": 100}]},
+        }
+        assert annotations == {"note": "kept"}
+
+
+async def test_an_ingress_that_a_rollout_leaves_keeps_what_another_one_wrote() -> None:
+    family = FAMILIES["alb"]
+    async with Stage() as stage:
+        await family.install(stage, make.weight(20), make.pause())
+        theirs = {"other": ["alb.ingress.kubernetes.io/actions.x"]}
+        booked = json.loads(stage.get(INGRESS, "balanced")["metadata"]["annotations"][BOOKS])
+        metadata = {"metadata": {"annotations": {BOOKS: json.dumps({**booked, **theirs}), "actions.x": "{}"}}}
+        stranger = rollout(name="other", canary={"trafficRouting": {"alb": {"ingress": "balanced", "servicePort": 80}}})
+        stranger["metadata"]["labels"] = {labels.INSTANCE_ID: "somebody-else"}
+        await stage.apply(stranger)
+        await stage.change(INGRESS, "balanced", metadata)
+        await stage.edit(strategy={"canary": {"trafficRouting": None}})
+        await stage.until(
+            lambda: json.loads(stage.get(INGRESS, "balanced")["metadata"]["annotations"][BOOKS]) == theirs
+        )
+        await stage.passes(60)
+        annotations = stage.get(INGRESS, "balanced")["metadata"]["annotations"]
+        assert json.loads(annotations[BOOKS]) == theirs
+        assert annotations["actions.x"] == "{}"
+
+
+@pytest.mark.parametrize("how", ["deleted", "left"])
+async def test_a_destination_rule_that_a_rollout_leaves_selects_by_its_own_labels_again(how: str) -> None:
+    rule = SETTINGS.destination_rules
+    async with Stage() as stage:
+        spec = {"host": "shop", "subsets": [{"name": name, "labels": {"app": "r"}} for name in ("old", "new", "qa")]}
+        metadata = {"name": "dr", "namespace": "default", "annotations": {"note": "kept"}}
+        made = {"apiVersion": rule.api_version, "kind": rule.kind, "metadata": metadata, "spec": spec}
+        await stage.wire.create(rule, "default", made)
+        named = {"name": "dr", "canarySubsetName": "new", "stableSubsetName": "old"}
+        mesh = virtual_service()
+        hosts = [{"destination": {"host": "shop", "subset": name}, "weight": 50} for name in ("old", "new")]
+        mesh["spec"]["http"] = [{"route": hosts}]
+        routing = {"istio": {"virtualService": {"name": "vs"}, "destinationRule": named}}
+        canary = {"canaryService": "canary", "stableService": "stable", "trafficRouting": routing}
+        await stage.deploy(service("canary"), service("stable"), mesh, rollout(*STEPS, canary=canary))
+        await stage.until(lambda: "rollouts-pod-template-hash" in str(stage.get(rule, "dr")["spec"]))
+        if how == "deleted":
+            await stage.delete(ROLLOUT, "r")
+        else:
+            await stage.edit(strategy={"canary": {"trafficRouting": None}})
+        await stage.until(lambda: stage.get(rule, "dr")["spec"] == spec)
+        assert stage.get(rule, "dr")["metadata"]["annotations"] == {"note": "kept"}
