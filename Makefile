@@ -12,7 +12,7 @@ PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
 .DEFAULT_GOAL := help
 
 help: ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 install: $(VENV)/.installed ## Make .venv with the executables rollouts and kubectl-argo-rollouts
 
@@ -46,6 +46,9 @@ crds: install ## Generate crds/ from the models
 bench: install ## API calls, CPU and memory per updated rollout
 	$(BIN)/rollouts bench $(ARGS)
 
+bench-cluster: install ## The same on a real API server, built with Go the first time (ARGS="-n 500")
+	$(BIN)/rollouts bench --cluster --standing 2000 -n 1 100 $(ARGS)
+
 clean: ## Remove the virtual environment, caches and what a build leaves
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info
 
@@ -65,4 +68,4 @@ $(BIN)/python:
 		$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check pip; \
 	else echo "$(PYTHON) has neither ensurepip nor pip: install python3-venv (apt-get install python3-venv)" >&2; exit 1; fi
 
-.PHONY: help install demo sandbox test test-cluster check fix crds bench clean
+.PHONY: help install demo sandbox test test-cluster check fix crds bench bench-cluster clean

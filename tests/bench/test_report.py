@@ -14,7 +14,8 @@ from rollouts.sandbox.server import Request
 
 MB = 1024 * 1024
 CALLS = {"patch rollouts/status": 20, "create events": 8, "create replicasets": 2, "patch replicasets": 8}
-RESULT = Result(PLAIN, 2, CALLS, cpu=0.08, resident=70 * MB, peak=80 * MB, arrived=2.5, window=9.0)
+LATENCIES = (0.4, 0.2, 0.1)
+RESULT = Result(PLAIN, 2, CALLS, 0.08, resident=70 * MB, peak=80 * MB, arrived=2.5, window=9.0, latencies=LATENCIES)
 QUICK = DecisionTime(0.0002, 0.0004, 20)
 
 
@@ -32,20 +33,22 @@ def test_numbers_are_per_rollout_and_compared_with_their_budgets() -> None:
         "peak_mb": (80.0, False),
         "resident_mb": (70.0, False),
         "over_waits_s": (0.5, False),
+        "step_p50_ms": (200.0, False),
+        "step_p99_ms": (400.0, False),
         "decide_us": (200.0, False),
         "decide_longest_us": (400.0, False),
     }
 
 
 def test_what_was_missed_is_said_in_the_end() -> None:
-    rows = [(PLAIN, 2, row) for row in report.rows(RESULT, QUICK)]
+    rows = [("plain", 2, row) for row in report.rows(RESULT, QUICK)]
     assert report.verdict(rows).splitlines() == [
         "budgets missed:",
         "  plain x 2: API calls 19.0 > 18",
         "  plain x 2: status patches 10.0 > 7",
         "  plain x 2: controller CPU 40.0 > 30",
     ]
-    assert report.verdict([(PLAIN, 2, row) for row in report.rows(RESULT, QUICK) if not row.missed]) == (
+    assert report.verdict([("plain", 2, row) for row in report.rows(RESULT, QUICK) if not row.missed]) == (
         "every budget was held"
     )
 

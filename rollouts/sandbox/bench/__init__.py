@@ -2,6 +2,7 @@
 
 A number of Rollouts with 4 replicas each are deployed in a sandbox and updated all at once. The sandbox serves the
 Kubernetes API over HTTP from this process; the controller runs in a process of its own, with its usual flags.
+With --cluster the API server is a real one, with etcd and kube-controller-manager, built by Go where it is not yet.
 """
 
 import argparse
@@ -10,20 +11,28 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import structlog
 import uvloop
 
-from rollouts.sandbox.bench import report
-from rollouts.sandbox.bench.course import Result, Stalled, measure
+from rollouts.sandbox.bench import cluster, report, standing
+from rollouts.sandbox.bench.course import Stalled, measure
 from rollouts.sandbox.bench.decisions import decision_time
+from rollouts.sandbox.bench.environment import Environment, running
 from rollouts.sandbox.bench.fleet import ISTIO, PLAIN, Case
 from rollouts.sandbox.bench.story import tell
 from rollouts.sandbox.bench.usage import Unmeasurable
+from rollouts.sandbox.controlplane.binaries import ControlPlaneMissing, find_or_build
+from rollouts.sandbox.controlplane.processes import ProcessFailed
 from rollouts.sandbox.demo.process import ControllerFailed
+
+T = TypeVar("T")
+_FAILURES = (Stalled, ControllerFailed, ProcessFailed, ControlPlaneMissing, Unmeasurable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,8 @@ class Options:
     cases: tuple[Case, ...]
     json: str
     strict: bool
+    cluster: bool = False
+    standing: int = 0
 
 
 def run(argv: Sequence[str]) -> int:
@@ -45,20 +56,16 @@ def run(argv: Sequence[str]) -> int:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     quiet = options.json == "-"
-    rows: list[tuple[Case, int, report.Row]] = []
+    rows: list[tuple[str, int, report.Row]] = []
     measured = []
     failed = False
     try:
-        for case in options.cases:
-            decisions = decision_time(tell(case).worlds)
-            for size in options.sizes:
-                result = _measured(case, size)
-                found = report.rows(result, decisions)
-                rows += [(case, size, row) for row in found]
-                measured.append(report.data(result, found))
-                if not quiet:
-                    print(f"{report.table(result, found)}\n", flush=True)
-    except* (Stalled, ControllerFailed, Unmeasurable) as errors:  # a group, where the cluster's tasks ended with it
+        for name, size, found, text, data in _results(options):
+            rows += [(name, size, row) for row in found]
+            measured.append(data)
+            if not quiet:
+                print(f"{text}\n", flush=True)
+    except* _FAILURES as errors:  # a group, where the cluster's tasks ended with it
         print(f"Error: {_innermost(errors)}", file=sys.stderr)
         failed = True
     if failed:
@@ -69,9 +76,28 @@ def run(argv: Sequence[str]) -> int:
     return 1 if options.strict and any(row.missed for _, _, row in rows) else 0
 
 
-def _measured(case: Case, size: int) -> Result:
+def _results(options: Options) -> Iterator[tuple[str, int, list[report.Row], str, dict[str, Any]]]:
+    """What was measured, one after another: name, size, rows, and both as text and as plain data."""
+    binaries = find_or_build(Path("testenv"), Path(".cache/controlplane").absolute()) if options.cluster else None
+
+    def place(*, controller: bool = True) -> AbstractAsyncContextManager[Environment]:
+        return cluster.running(binaries, controller=controller) if binaries else running(controller=controller)
+
+    for case in options.cases:
+        decisions = decision_time(tell(case).worlds)
+        for size in options.sizes:
+            result = _on_a_loop(measure(case, size, place()))
+            found = report.rows(result, decisions, real=options.cluster)
+            yield case.name, size, found, report.table(result, found), report.data(result, found)
+    if options.standing:
+        stood = _on_a_loop(standing.measure(options.standing, place(controller=False)))
+        found = report.standing_rows(stood)
+        yield "standing", stood.rollouts, found, report.standing_table(stood), report.standing_data(stood)
+
+
+def _on_a_loop(work: Coroutine[Any, Any, T]) -> T:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(measure(case, size))
+        return runner.run(work)
 
 
 def _innermost(errors: BaseException) -> BaseException:
@@ -86,13 +112,20 @@ def _write(where: str, text: str) -> None:
 
 
 def _machine() -> dict[str, object]:
-    return {"python": platform.python_version(), "system": platform.system(), "cpus": os.cpu_count()}
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "cpus": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),
+    }
 
 
 def parse(argv: Sequence[str]) -> Options:
     """The options in a command line. Exits with 2 and usage on stderr when it cannot be read."""
     parser = argparse.ArgumentParser("rollouts bench", description=__doc__, allow_abbrev=False)
     parser.add_argument("-n", type=_size, nargs="+", default=[100], help="how many Rollouts (default: 100)")
+    parser.add_argument("--cluster", action="store_true", help="on a real API server; from the folder of the sources")
+    parser.add_argument("--standing", type=_size, default=0, metavar="N", help="also N Rollouts that ask for no pods")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--plain", action="store_true", help="only the plain canary")
     which.add_argument("--istio", action="store_true", help="only the canary with Istio and an analysis step")
@@ -100,7 +133,7 @@ def parse(argv: Sequence[str]) -> Options:
     parser.add_argument("--strict", action="store_true", help="fail when a budget is missed")
     read = parser.parse_args(argv)
     cases = (PLAIN,) if read.plain else (ISTIO,) if read.istio else (PLAIN, ISTIO)
-    return Options(tuple(read.n), cases, read.json, read.strict)
+    return Options(tuple(read.n), cases, read.json, read.strict, read.cluster, read.standing)
 
 
 def _size(text: str) -> int:

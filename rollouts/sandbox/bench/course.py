@@ -8,7 +8,7 @@ spends on standing there meanwhile is not taken off.
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from rollouts.kube.cache import Cache
@@ -16,8 +16,9 @@ from rollouts.kube.refs import REPLICA_SET, ROLLOUT, Obj
 from rollouts.kube.watch import IN_PROCESS, Watcher
 from rollouts.sandbox.bench import fleet
 from rollouts.sandbox.bench.calls import calls_of
-from rollouts.sandbox.bench.environment import ACTOR, Environment, running
+from rollouts.sandbox.bench.environment import ACTOR, Environment
 from rollouts.sandbox.bench.fleet import NAMESPACE, Case, healthy
+from rollouts.sandbox.bench.latency import Latencies
 
 REST = 5.0
 """Seconds without a call that count as rest: longer than the controller holds an event that may still be joined."""
@@ -33,7 +34,8 @@ class Stalled(RuntimeError):
 class Result:
     """What one case took, over all its Rollouts together. CPU and durations in seconds, memory in bytes.
 
-    `arrived`: from the update to the last Healthy. `window`: between the two rests.
+    `arrived`: from the update to the last Healthy. `window`: between the two rests. `latencies`: of each step of each
+    Rollout, beyond what it waits by its own wish.
     """
 
     case: Case
@@ -44,13 +46,15 @@ class Result:
     peak: int
     arrived: float
     window: float
+    latencies: tuple[float, ...] = ()
 
 
 class Fleet:
     """Follows the Rollouts: which of them are Healthy with what their spec asks for now, and since when."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, case: Case, size: int) -> None:
         self.size = size
+        self.latencies = Latencies(fleet.waits(case))
         self.rollouts = Cache(ROLLOUT)
         self.replica_sets = Cache(REPLICA_SET)
         self.arrived: dict[str, float] = {}
@@ -59,11 +63,12 @@ class Fleet:
     def _changed(self, old: Obj | None, new: Obj | None) -> None:
         if new is None:
             return
-        name = new["metadata"]["name"]
+        name, now = new["metadata"]["name"], asyncio.get_running_loop().time()
+        self.latencies.see(new, now)
         if not healthy(new):
             self.arrived.pop(name, None)
         else:
-            self.arrived.setdefault(name, asyncio.get_running_loop().time())
+            self.arrived.setdefault(name, now)
 
     @property
     def whole(self) -> bool:
@@ -75,36 +80,49 @@ class Fleet:
         return sum(int(obj["spec"].get("replicas", 1)) for obj in self.replica_sets)
 
 
-async def measure(case: Case, size: int) -> Result:
-    """Measure a case with so many Rollouts. Raises Stalled, ControllerFailed or Unmeasurable."""
-    async with running() as environment, _followed(environment, size) as followed:
-        await fleet.deploy(environment.server.as_user("bench"), case, size, environment.prometheus)
-        await _whole(environment, followed)
-        await _rest(environment, followed)
-        return await _update(environment, followed, case)
+async def measure(case: Case, size: int, place: AbstractAsyncContextManager[Environment]) -> Result:
+    """Measure a case with so many Rollouts. Raises Stalled, ControllerFailed, ProcessFailed or Unmeasurable."""
+    async with place as environment, followed(environment, case, size) as fleet_of_case:
+        await fleet.deploy(environment.wire, case, size, environment.prometheus)
+        await whole(environment, fleet_of_case)
+        await rest(environment, fleet_of_case)
+        return await _update(environment, fleet_of_case, case)
 
 
 async def _update(environment: Environment, followed: Fleet, case: Case) -> Result:
     loop = asyncio.get_running_loop()
     before, counted, began = environment.usage(), _calls(environment), loop.time()
-    wire = environment.server.as_user("bench")
-    for number in range(followed.size):
-        followed.arrived.pop(fleet.name_of(number))
-        await wire.patch(ROLLOUT, NAMESPACE, fleet.name_of(number), fleet.update(2))
-    await _whole(environment, followed)
+
+    async def update(number: int) -> None:
+        name = fleet.name_of(number)
+        followed.arrived.pop(name)
+        followed.latencies.begin(name, loop.time())
+        await environment.wire.patch(ROLLOUT, NAMESPACE, name, fleet.update(2))
+
+    await fleet.of_each(followed.size, update)
+    await whole(environment, followed)
     arrived = max(followed.arrived.values()) - began
-    await _rest(environment, followed)
+    await rest(environment, followed)
     after, calls = environment.usage(), _calls(environment) - counted
-    window = loop.time() - began
-    return Result(case, followed.size, dict(calls), after.cpu - before.cpu, after.resident, after.peak, arrived, window)
+    return Result(
+        case,
+        followed.size,
+        dict(calls),
+        after.cpu - before.cpu,
+        after.resident,
+        after.peak,
+        arrived,
+        window=loop.time() - began,
+        latencies=tuple(followed.latencies.found),
+    )
 
 
 def _calls(environment: Environment) -> Counter[str]:
-    return calls_of(ACTOR, environment.server.requests)
+    return calls_of(ACTOR, environment.requests())
 
 
-async def _whole(environment: Environment, followed: Fleet) -> None:
-    """Until all Rollouts are Healthy."""
+async def whole(environment: Environment, followed: Fleet) -> None:
+    """Until all Rollouts are Healthy. Raises Stalled."""
     try:
         async with asyncio.timeout(PATIENCE):
             while not followed.whole:
@@ -115,8 +133,8 @@ async def _whole(environment: Environment, followed: Fleet) -> None:
         raise Stalled(f"after {PATIENCE:.0f} s only {count} of {followed.size} Rollouts are Healthy") from None
 
 
-async def _rest(environment: Environment, followed: Fleet) -> None:
-    """Until no ReplicaSet waits to be scaled down and the controller has made no call for a while."""
+async def rest(environment: Environment, followed: Fleet) -> None:
+    """Until no ReplicaSet waits to be scaled down and the controller has made no call for a while. Raises Stalled."""
     loop = asyncio.get_running_loop()
     calls, quiet_since, latest = _calls(environment), loop.time(), loop.time() + PATIENCE
     while loop.time() - quiet_since < REST or followed.pods_wanted > followed.size * fleet.REPLICAS:
@@ -129,13 +147,14 @@ async def _rest(environment: Environment, followed: Fleet) -> None:
 
 
 @asynccontextmanager
-async def _followed(environment: Environment, size: int) -> AsyncIterator[Fleet]:
-    followed = Fleet(size)
-    wire = environment.server.as_user("bench")
-    watchers = [Watcher(wire, cache, pace=IN_PROCESS) for cache in (followed.rollouts, followed.replica_sets)]
+async def followed(environment: Environment, case: Case, size: int) -> AsyncIterator[Fleet]:
+    """The fleet, watched as long as the block lasts."""
+    fleet_of_case = Fleet(case, size)
+    caches = (fleet_of_case.rollouts, fleet_of_case.replica_sets)
+    watchers = [Watcher(environment.wire, cache, pace=IN_PROCESS) for cache in caches]
     tasks = [asyncio.create_task(watcher.run()) for watcher in watchers]
     try:
-        yield followed
+        yield fleet_of_case
     finally:
         for task in tasks:
             task.cancel()

@@ -5,20 +5,21 @@ and hold everything that talking to a cluster costs.
 """
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
 
+from rollouts.kube.wire import Wire
 from rollouts.sandbox import clock
 from rollouts.sandbox.bench.usage import Usage, usage
 from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.demo.process import Controller
 from rollouts.sandbox.http import serving
 from rollouts.sandbox.kubeconfig import kubeconfig, write
-from rollouts.sandbox.server import ApiServer
+from rollouts.sandbox.server import ApiServer, Request
 from rollouts.sandbox.up import definitions
 
 START_DELAY = 0.3
@@ -36,9 +37,11 @@ PROMETHEUS_SAYS = {
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What runs. `prometheus`: the address that answers every query with 1."""
+    """What runs. `wire`: the bench's own way to the API server. `requests`: what its clients asked so far.
+    `prometheus`: the address that answers every query with 1."""
 
-    server: ApiServer
+    wire: Wire
+    requests: Callable[[], Mapping[Request, int]]
     controller: Controller
     prometheus: str
 
@@ -49,23 +52,24 @@ class Environment:
 
 
 @asynccontextmanager
-async def running(log_file: Path | None = None) -> AsyncIterator[Environment]:
-    """Start everything; it is stopped in the end. `log_file`: where the controller's log goes, nowhere without it."""
+async def running(*, controller: bool = True) -> AsyncIterator[Environment]:
+    """Start everything; it is stopped in the end. `controller`: False leaves its start to whoever asks."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rollouts-bench-")))
         server = ApiServer(clock.now, auto_create_namespaces=True)
-        prometheus = await stack.enter_async_context(_always_well())
+        prometheus = await stack.enter_async_context(always_well())
         await stack.enter_async_context(Cluster(server=server, crds=definitions(), start_delay=START_DELAY))
         endpoint = await stack.enter_async_context(serving(server))
         written = write(folder / "kubeconfig", kubeconfig(endpoint.url))
-        controller = Controller(written, log_file or folder / "controller.log")
-        stack.push_async_callback(controller.stop)
-        await controller.start()
-        yield Environment(server, controller, prometheus)
+        process = Controller(written, folder / "controller.log")
+        stack.push_async_callback(process.stop)
+        if controller:
+            await process.start()
+        yield Environment(server.as_user("bench"), lambda: server.requests, process, prometheus)
 
 
 @asynccontextmanager
-async def _always_well() -> AsyncIterator[str]:
+async def always_well() -> AsyncIterator[str]:
     """A server that speaks Prometheus' API and answers 1; its address."""
 
     async def query(_: web.Request) -> web.Response:

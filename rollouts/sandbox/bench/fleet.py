@@ -1,5 +1,7 @@
 """The Rollouts that the bench updates, and what the routed ones need around them."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from rollouts.kube.refs import ANALYSIS_TEMPLATE, ROLLOUT, SERVICE, Obj, Resource
@@ -10,6 +12,7 @@ NAMESPACE = "default"
 REPLICAS = 4
 PAUSES = 2.0
 """Seconds that the pause steps of an update take together."""
+_HANDS = 16
 MEASUREMENTS = 2
 """Measurements of the analysis step, one second apart."""
 
@@ -43,8 +46,13 @@ def template(version: int) -> Obj:
     return {"metadata": {"labels": {"team": "bench"}}, "spec": {"containers": [container]}}
 
 
-def rollout(case: Case, number: int) -> Obj:
-    """The Rollout with this number, at version 1: 4 replicas, 20 %, pause 1s, (analysis), 50 %, pause 1s."""
+def waits(case: Case) -> tuple[float, ...]:
+    """Seconds that each step waits by its own wish."""
+    return (0.0, PAUSES / 2, *((MEASUREMENTS - 1.0,) if case.routed else ()), 0.0, PAUSES / 2)
+
+
+def rollout(case: Case, number: int, replicas: int = REPLICAS) -> Obj:
+    """The Rollout with this number, at version 1: 20 %, pause 1s, (analysis), 50 %, pause 1s."""
     name = name_of(number)
     pods = template(1)
     pods["metadata"]["labels"]["app"] = name
@@ -60,7 +68,7 @@ def rollout(case: Case, number: int) -> Obj:
         "kind": ROLLOUT.kind,
         "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": {
-            "replicas": REPLICAS,
+            "replicas": replicas,
             "selector": {"matchLabels": {"app": name}},
             "template": pods,
             "strategy": {"canary": canary},
@@ -130,19 +138,39 @@ def judge(prometheus: str) -> tuple[Resource, Obj]:
     }
 
 
-async def deploy(wire: Wire, case: Case, size: int, prometheus: str) -> None:
+async def deploy(wire: Wire, case: Case, size: int, prometheus: str, replicas: int = REPLICAS) -> None:
     """Create so many Rollouts of this case and all that they name."""
     if case.routed:
         resource, template = judge(prometheus)
         await wire.create(resource, NAMESPACE, template)
-    for number in range(size):
+
+    async def one(number: int) -> None:
         for resource, obj in surroundings(case, number):
             await wire.create(resource, NAMESPACE, obj)
-        await wire.create(ROLLOUT, NAMESPACE, rollout(case, number))
+        await wire.create(ROLLOUT, NAMESPACE, rollout(case, number, replicas))
+
+    await of_each(size, one)
+
+
+async def of_each(size: int, act: Callable[[int], Awaitable[None]]) -> None:
+    """Do something for each number of a fleet, for a few of them at a time: an API server answers many at once."""
+    numbers = iter(range(size))
+
+    async def hand() -> None:
+        for number in numbers:
+            await act(number)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(size, _HANDS)):
+            group.create_task(hand())
+
+
+def is_seen(rollout: Obj) -> bool:
+    """Its status is about its present spec."""
+    status = rollout.get("status") or {}
+    return bool(status.get("observedGeneration") == str(rollout["metadata"]["generation"]))
 
 
 def healthy(rollout: Obj) -> bool:
     """It is Healthy, and says so about its present spec."""
-    status = rollout.get("status") or {}
-    seen = status.get("observedGeneration") == str(rollout["metadata"]["generation"])
-    return seen and status.get("phase") == "Healthy"
+    return is_seen(rollout) and rollout["status"].get("phase") == "Healthy"

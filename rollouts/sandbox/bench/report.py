@@ -7,11 +7,15 @@ from typing import Any
 from rollouts.sandbox.bench.calls import status_patches, writes_of
 from rollouts.sandbox.bench.course import Result
 from rollouts.sandbox.bench.decisions import DecisionTime
-from rollouts.sandbox.bench.fleet import PLAIN, Case
+from rollouts.sandbox.bench.fleet import PLAIN
+from rollouts.sandbox.bench.latency import percentile
+from rollouts.sandbox.bench.standing import Standing
 
 _MB = 1024 * 1024
 DECISION = 500.0
 """Microseconds that a decision may take."""
+UPDATED_IN = {1: 1.4, 100: 8.0 - PLAIN.waits, 500: 45.0 - PLAIN.waits}
+"""Seconds beyond the waits in which as many plain Rollouts are Healthy again, on a real API server."""
 MEMORY = ((100, 95.0), (500, 130.0))
 """Megabytes that the controller may hold with so many Rollouts."""
 
@@ -36,8 +40,9 @@ class Row:
         return f"  {self.title:<44} {self.value:>9.1f} {self.unit:<3} {budget:>7}  {verdict}".rstrip()
 
 
-def rows(result: Result, decisions: DecisionTime) -> list[Row]:
-    """The numbers of a case: per updated Rollout, but for memory, time and decisions."""
+def rows(result: Result, decisions: DecisionTime, *, real: bool = False) -> list[Row]:
+    """The numbers of a case: per updated Rollout, but for memory, time and decisions. `real`: measured on a real API
+    server, for which times are promised too."""
     calls = per_rollout(result)
     plain = result.case is PLAIN
     found = [Row("calls", "API calls", sum(calls.values()), budget=18 if plain else 26)]
@@ -47,11 +52,15 @@ def rows(result: Result, decisions: DecisionTime) -> list[Row]:
         ("event_writes", "Event writes", writes_of("events", calls), 5),
     )
     found += [Row(key, f"  {title}", value, budget=budget if plain else None) for key, title, value, budget in parts]
+    late = result.arrived - result.case.waits
+    promised = UPDATED_IN.get(result.rollouts) if real and plain else None
     found += [
         Row("cpu_ms", "controller CPU", result.cpu / result.rollouts * 1000, "ms", 30 if plain else 45),
         Row("peak_mb", "resident memory, at most", result.peak / _MB, "MB", memory_budget(result.rollouts)),
         Row("resident_mb", "resident memory, in the end", result.resident / _MB, "MB"),
-        Row("over_waits_s", "last Healthy, beyond what the steps wait", result.arrived - result.case.waits, "s"),
+        Row("over_waits_s", "last Healthy, beyond what the steps wait", late, "s", promised),
+        Row("step_p50_ms", "a step beyond its wait, median", percentile(result.latencies, 50) * 1000, "ms"),
+        Row("step_p99_ms", "a step beyond its wait, 99 of 100", percentile(result.latencies, 99) * 1000, "ms"),
         Row("decide_us", "a decision, on average", decisions.mean * 1e6, "us", DECISION),
         Row("decide_longest_us", "a decision, at most", decisions.longest * 1e6, "us", DECISION),
     ]
@@ -79,23 +88,48 @@ def table(result: Result, measured: Iterable[Row]) -> str:
 
 def data(result: Result, measured: Iterable[Row]) -> dict[str, Any]:
     """The same for programs."""
-    found = [
-        {"key": row.key, "value": round(row.value, 3), "unit": row.unit, "budget": row.budget, "missed": row.missed}
-        for row in measured
-    ]
     return {
         "case": result.case.name,
         "rollouts": result.rollouts,
         "window_s": round(result.window, 2),
-        "measured": found,
+        "measured": _plainly(measured),
         "calls": {call: round(number, 3) for call, number in per_rollout(result).items()},
     }
 
 
-def verdict(measured: Iterable[tuple[Case, int, Row]]) -> str:
+def standing_rows(result: Standing) -> list[Row]:
+    """The numbers of Rollouts without pods, with the budgets that were set for 2,000 of them."""
+    return [
+        Row("healthy_s", "all Healthy, from the start of the controller", result.arrived, "s", 22),
+        Row("cpu_s", "controller CPU until rest", result.cpu, "s", 12),
+        Row("resident_mb", "resident memory, in the end", result.resident / _MB, "MB", 170),
+        Row("peak_mb", "resident memory, at most", result.peak / _MB, "MB"),
+        Row("idle_ms", "CPU in a minute of rest", result.idle * 1000, "ms", 300),
+    ]
+
+
+def standing_table(result: Standing) -> str:
+    """The same as text."""
+    head = f"{result.rollouts} rollouts without pods"
+    return "\n".join([f"{head:<46} {'measured':>9}      {'budget':>6}", *map(str, standing_rows(result))])
+
+
+def standing_data(result: Standing) -> dict[str, Any]:
+    """The same for programs."""
+    return {"case": "standing", "rollouts": result.rollouts, "measured": _plainly(standing_rows(result))}
+
+
+def _plainly(measured: Iterable[Row]) -> list[dict[str, Any]]:
+    return [
+        {"key": row.key, "value": round(row.value, 3), "unit": row.unit, "budget": row.budget, "missed": row.missed}
+        for row in measured
+    ]
+
+
+def verdict(measured: Iterable[tuple[str, int, Row]]) -> str:
     """One line: every budget held, or which were missed by how much."""
     missed = [
-        f"{case.name} x {size}: {row.title.strip()} {row.value:.1f} > {row.budget:g}"
+        f"{case} x {size}: {row.title.strip()} {row.value:.1f} > {row.budget:g}"
         for case, size, row in measured
         if row.missed and row.budget is not None
     ]

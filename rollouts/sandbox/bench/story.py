@@ -12,12 +12,13 @@ from datetime import datetime
 import httpx
 
 from analysis.providers.http import Http
+from rollouts.caches import Caches
 from rollouts.decide.world import World
 from rollouts.kube.refs import ROLLOUT, Obj
 from rollouts.kube.watch import IN_PROCESS
 from rollouts.kube.wire import Wire
 from rollouts.manager import Controllers
-from rollouts.observe import Caches, Observer
+from rollouts.observe import Observer
 from rollouts.sandbox import clock
 from rollouts.sandbox.bench import fleet
 from rollouts.sandbox.bench.calls import calls_of
