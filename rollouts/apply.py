@@ -12,6 +12,7 @@ from typing import assert_never
 
 from rollouts.api import labels
 from rollouts.api.template import templates_equal
+from rollouts.caches import Caches
 from rollouts.decide.injected import own_template
 from rollouts.decide.plan import (
     Action,
@@ -49,7 +50,7 @@ from rollouts.kube.refs import (
     uid_of,
 )
 from rollouts.kube.wire import Wire
-from rollouts.observe import Caches, Observer, replica_set
+from rollouts.observe import Observer, replica_set
 from rollouts.traffic.base import Edit, RoutingError, TrafficSettings
 from rollouts.traffic.registry import routers
 

@@ -13,6 +13,7 @@ import structlog
 from analysis.schema import Obj
 from rollouts.api.status import RolloutAnalysisRunStatus, RolloutStatus, status_wire
 from rollouts.apply import Applier, Outcome
+from rollouts.caches import Caches
 from rollouts.decide import decide, wording
 from rollouts.decide.plan import Event, Plan
 from rollouts.decide.record import refused
@@ -23,7 +24,7 @@ from rollouts.kube.events import Recorder
 from rollouts.kube.patch import merge_patch
 from rollouts.kube.refs import ROLLOUT
 from rollouts.kube.wire import Wire
-from rollouts.observe import Caches, Observer
+from rollouts.observe import Observer
 
 log = structlog.get_logger(__name__)
 

@@ -12,6 +12,7 @@ from analysis.providers.job import RUN_UID
 from rollouts.analysisrun import AnalysisRunController, ClusterSecrets, ProviderAccess
 from rollouts.api import labels
 from rollouts.apply import Applier
+from rollouts.caches import BY_HASH, BY_NAMESPACE, fresh_caches, hashed, in_namespace
 from rollouts.controller import RolloutController
 from rollouts.experiment.controller import ExperimentController
 from rollouts.experiment.interest import Interest
@@ -31,21 +32,16 @@ from rollouts.interest import (
     uses_jobs,
 )
 from rollouts.jobs import ClusterJobs, bare, has_ended, run_of
-from rollouts.kube.cache import Cache, Key, lean
+from rollouts.kube.cache import Cache, Key
 from rollouts.kube.clock import Clock, wall_clock
 from rollouts.kube.errors import Unreachable
 from rollouts.kube.events import Recorder
 from rollouts.kube.queue import Queue
 from rollouts.kube.refs import (
     ANALYSIS_RUN,
-    ANALYSIS_TEMPLATE,
-    CLUSTER_ANALYSIS_TEMPLATE,
     EXPERIMENT,
     JOB,
-    POD,
-    REPLICA_SET,
     ROLLOUT,
-    SERVICE,
     Obj,
     Ref,
     Resource,
@@ -55,21 +51,12 @@ from rollouts.kube.refs import (
 from rollouts.kube.watch import Pace, Scope, Watcher
 from rollouts.kube.wire import Wire
 from rollouts.metrics import Metrics
-from rollouts.observe import (
-    BY_HASH,
-    BY_NAMESPACE,
-    ORPHANS,
-    Caches,
-    Observer,
-    hashed,
-    in_namespace,
-    orphaned_in,
-)
+from rollouts.observe import Observer
 from rollouts.servicerelease import RoutingRelease, ServiceRelease, managed_by
 from rollouts.settings import Settings
 from rollouts.traffic.base import TrafficSettings
 from rollouts.traffic.registry import needed_resources
-from rollouts.workloads import WORKLOAD_INDEX, WORKLOADS, by_workload, concerns_referrers, workload_ref
+from rollouts.workloads import WORKLOAD_INDEX, by_workload, concerns_referrers, workload_ref
 
 log = structlog.get_logger(__name__)
 
@@ -113,7 +100,7 @@ class Controllers:
         self._lazy: dict[Resource, Watcher] = {}
         self._stopping = asyncio.Event()
         self._watching: list[asyncio.Task[None]] = []
-        self.caches = _caches(self._traffic)
+        self.caches = fresh_caches(self._traffic)
         self._known_jobs = Cache(JOB, transform=bare)
         self.recorder = Recorder(
             wire,
@@ -385,20 +372,6 @@ class Controllers:
         ]
 
 
-def _caches(traffic: TrafficSettings) -> Caches:
-    return Caches(
-        rollouts=Cache(ROLLOUT),
-        replica_sets=Cache(REPLICA_SET, indexes={ORPHANS: orphaned_in, BY_HASH: hashed}),
-        services=Cache(SERVICE),
-        analysis_runs=Cache(ANALYSIS_RUN, indexes={BY_NAMESPACE: in_namespace}),
-        analysis_templates=Cache(ANALYSIS_TEMPLATE),
-        cluster_analysis_templates=Cache(CLUSTER_ANALYSIS_TEMPLATE),
-        pods=Cache(POD, transform=_only_metadata, indexes={BY_HASH: hashed}),
-        routing={resource: Cache(resource) for resource in traffic.resources},
-        workloads={resource: Cache(resource) for resource in WORKLOADS.values()},
-    )
-
-
 def _verdict(run: Obj) -> tuple[str | None, str | None, bool]:
     """What a Rollout wants to know of its AnalysisRun; not each of its measurements."""
     status = run.get("status") or {}
@@ -412,7 +385,3 @@ async def _known(watcher: Watcher) -> None:
     except TimeoutError:
         plural = watcher.cache.resource.plural
         raise Unreachable(f"{plural} could not be listed yet; may the controller list and watch them?") from None
-
-
-def _only_metadata(pod: Obj) -> Obj:
-    return {"metadata": lean(pod)["metadata"]}

@@ -4,7 +4,7 @@ Does no I/O. What an object means is parsed once per version of it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
@@ -17,6 +17,7 @@ from rollouts.api.meta import ObjectMeta
 from rollouts.api.rollout import Rollout, RolloutSpec
 from rollouts.api.status import RolloutStatus
 from rollouts.api.template import pod_template_hash, step_hash
+from rollouts.caches import BY_HASH, BY_NAMESPACE, ORPHANS, Caches
 from rollouts.decide import workload
 from rollouts.decide.experimentview import experiment_seen
 from rollouts.decide.references import template_refs
@@ -24,9 +25,7 @@ from rollouts.decide.restart import pending
 from rollouts.decide.world import NO_HASH, Hash, Pod, ReplicaSet, Run, Service, World
 from rollouts.kube.cache import Cache, Key
 from rollouts.kube.refs import (
-    EXPERIMENT,
     Ref,
-    Resource,
     controller_of,
     name_of,
     namespace_of,
@@ -41,41 +40,6 @@ TemplateKey = tuple[bool, str]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """What counts as the age of an object that does not tell it."""
-
-ORPHANS, BY_HASH, BY_NAMESPACE = "orphans", "hash", "namespace"
-
-
-def orphaned_in(obj: Obj) -> Iterable[str]:
-    """Index ORPHANS: the namespace of an object that nobody controls."""
-    return () if controller_of(obj) else (namespace_of(obj),)
-
-
-def hashed(obj: Obj) -> Iterable[str]:
-    """Index BY_HASH: `<namespace>/<pod template hash>` of an object with that label."""
-    value = (obj["metadata"].get("labels") or {}).get(labels.POD_TEMPLATE_HASH)
-    return (f"{namespace_of(obj)}/{value}",) if value else ()
-
-
-def in_namespace(obj: Obj) -> Iterable[str]:
-    """Index BY_NAMESPACE."""
-    return (namespace_of(obj),)
-
-
-@dataclass(slots=True)
-class Caches:
-    """What the controller has heard of the cluster."""
-
-    rollouts: Cache
-    replica_sets: Cache
-    services: Cache
-    analysis_runs: Cache
-    analysis_templates: Cache
-    cluster_analysis_templates: Cache
-    pods: Cache
-    experiments: Cache = field(default_factory=lambda: Cache(EXPERIMENT, indexes={BY_NAMESPACE: in_namespace}))
-    routing: dict[Resource, Cache] = field(default_factory=dict)
-    workloads: dict[Resource, Cache] = field(default_factory=dict)
-    secrets: Cache | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,7 +308,8 @@ def _read(obj: Obj, version: str, cluster: bool) -> _Template:
         model = kind.model_validate(obj)
     except ValidationError as error:
         return _Template(version, kind.model_validate({"metadata": obj["metadata"], "spec": {}}), first_fault(error))
-    return _Template(version, model, next(iter(unsupported(model.spec.metrics)), ""))
+    fault = evidence.fault(model.metadata.get("annotations"), model.spec.metrics)
+    return _Template(version, model, fault or next(iter(unsupported(model.spec.metrics)), ""))
 
 
 def first_fault(error: ValidationError) -> str:

@@ -4,6 +4,7 @@ from analysis.schema import Obj
 from rollouts.api import labels
 from rollouts.api.template import templates_equal
 from rollouts.apply import replica_set_patch
+from rollouts.caches import Caches
 from rollouts.decide.plan import StopRun, UpdateReplicaSet
 from rollouts.experiment.plan import Action, CreateReplicaSet, CreateService, DeleteService, Plan, StartRun
 from rollouts.kube.cache import Cache
@@ -21,7 +22,6 @@ from rollouts.kube.refs import (
     uid_of,
 )
 from rollouts.kube.wire import Wire
-from rollouts.observe import Caches
 
 _UNAUTHORIZED = 401
 

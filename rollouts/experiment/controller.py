@@ -10,6 +10,7 @@ import structlog
 from analysis.schema import Obj
 from rollouts.api import labels
 from rollouts.api.experiment import ExperimentStatus
+from rollouts.caches import Caches
 from rollouts.controller import Pulse
 from rollouts.decide.plan import Event
 from rollouts.experiment.apply import Applier, RefusedForGood
@@ -24,7 +25,6 @@ from rollouts.kube.events import Recorder
 from rollouts.kube.patch import merge_patch
 from rollouts.kube.refs import ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, EXPERIMENT
 from rollouts.kube.wire import Wire
-from rollouts.observe import Caches
 
 log = structlog.get_logger(__name__)
 

@@ -11,6 +11,7 @@ from rollouts import observe
 from rollouts.api import labels
 from rollouts.api.experiment import Experiment, ExperimentSpec, ExperimentStatus
 from rollouts.api.experimentrules import experiment_fault
+from rollouts.caches import BY_NAMESPACE, Caches
 from rollouts.experiment import manifests
 from rollouts.experiment.view import ENDED, View
 from rollouts.experiment.world import Owner, Run, Service, World
@@ -28,7 +29,7 @@ class _Parsed:
 class Observer:
     """Builds worlds around Experiments; `rollouts` lends it what it knows of AnalysisTemplates."""
 
-    def __init__(self, caches: observe.Caches, rollouts: observe.Observer, instance_id: str = "") -> None:
+    def __init__(self, caches: Caches, rollouts: observe.Observer, instance_id: str = "") -> None:
         self._caches = caches
         self._rollouts = rollouts
         self._instance_id = instance_id
@@ -77,7 +78,7 @@ class Observer:
         uid, prefix = uid_of(obj), f"{name_of(obj)}-"
         runs = self._caches.analysis_runs
         yield from (_run(found, owned=True) for found in runs.owned_by(uid))
-        for found in runs.by(observe.BY_NAMESPACE, namespace_of(obj)):
+        for found in runs.by(BY_NAMESPACE, namespace_of(obj)):
             if name_of(found).startswith(prefix) and (controller_of(found) or {}).get("uid") != uid:
                 yield _run(found, owned=False)
 

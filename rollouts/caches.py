@@ -1,0 +1,77 @@
+"""What the controller has heard of a cluster: one cache per kind, and the indexes by which decisions look things up."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from analysis.schema import Obj
+from rollouts.api import labels
+from rollouts.kube.cache import Cache, lean
+from rollouts.kube.refs import (
+    ANALYSIS_RUN,
+    ANALYSIS_TEMPLATE,
+    CLUSTER_ANALYSIS_TEMPLATE,
+    EXPERIMENT,
+    POD,
+    REPLICA_SET,
+    ROLLOUT,
+    SERVICE,
+    Resource,
+    controller_of,
+    namespace_of,
+)
+from rollouts.traffic.base import TrafficSettings
+from rollouts.workloads import WORKLOADS
+
+ORPHANS, BY_HASH, BY_NAMESPACE = "orphans", "hash", "namespace"
+
+
+def orphaned_in(obj: Obj) -> Iterable[str]:
+    """Index ORPHANS: the namespace of an object that nobody controls."""
+    return () if controller_of(obj) else (namespace_of(obj),)
+
+
+def hashed(obj: Obj) -> Iterable[str]:
+    """Index BY_HASH: `<namespace>/<pod template hash>` of an object with that label."""
+    value = (obj["metadata"].get("labels") or {}).get(labels.POD_TEMPLATE_HASH)
+    return (f"{namespace_of(obj)}/{value}",) if value else ()
+
+
+def in_namespace(obj: Obj) -> Iterable[str]:
+    """Index BY_NAMESPACE."""
+    return (namespace_of(obj),)
+
+
+@dataclass(slots=True)
+class Caches:
+    """What the controller has heard of the cluster."""
+
+    rollouts: Cache
+    replica_sets: Cache
+    services: Cache
+    analysis_runs: Cache
+    analysis_templates: Cache
+    cluster_analysis_templates: Cache
+    pods: Cache
+    experiments: Cache = field(default_factory=lambda: Cache(EXPERIMENT, indexes={BY_NAMESPACE: in_namespace}))
+    routing: dict[Resource, Cache] = field(default_factory=dict)
+    workloads: dict[Resource, Cache] = field(default_factory=dict)
+    secrets: Cache | None = None
+
+
+def fresh_caches(traffic: TrafficSettings) -> Caches:
+    """Caches that have heard of nothing yet, for every kind that a decision may rest on."""
+    return Caches(
+        rollouts=Cache(ROLLOUT),
+        replica_sets=Cache(REPLICA_SET, indexes={ORPHANS: orphaned_in, BY_HASH: hashed}),
+        services=Cache(SERVICE),
+        analysis_runs=Cache(ANALYSIS_RUN, indexes={BY_NAMESPACE: in_namespace}),
+        analysis_templates=Cache(ANALYSIS_TEMPLATE),
+        cluster_analysis_templates=Cache(CLUSTER_ANALYSIS_TEMPLATE),
+        pods=Cache(POD, transform=_only_metadata, indexes={BY_HASH: hashed}),
+        routing={resource: Cache(resource) for resource in traffic.resources},
+        workloads={resource: Cache(resource) for resource in WORKLOADS.values()},
+    )
+
+
+def _only_metadata(pod: Obj) -> Obj:
+    return {"metadata": lean(pod)["metadata"]}
