@@ -1,7 +1,6 @@
 """The loop for one Rollout: observe, decide, apply, record, and when to look again."""
 
 import asyncio
-import json
 import math
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
@@ -15,6 +14,7 @@ from rollouts.api.status import RolloutAnalysisRunStatus, RolloutStatus, status_
 from rollouts.apply import Applier, Outcome
 from rollouts.caches import Caches
 from rollouts.decide import decide, wording
+from rollouts.decide.deeds import told
 from rollouts.decide.plan import Event, Plan
 from rollouts.decide.record import refused
 from rollouts.decide.world import World
@@ -204,20 +204,9 @@ class RolloutController:
     def _log(self, key: Key, plan: Plan, status: RolloutStatus, outcome: Outcome) -> None:
         said = log.bind(namespace=key[0], rollout=key[1], phase=status.phase, step=status.current_step_index)
         for action in plan.changes:
-            said.info("action", action=type(action).__name__, refused=action is outcome.failed, what=_short(action))
+            said.info("action", action=type(action).__name__, refused=action is outcome.failed, what=told(action))
         waits = [wait.because for wait in plan.waits]
         said.debug("reconciled", actions=len(plan.changes), waits=waits[:1], until=str(plan.wake_at or ""))
-
-
-def _short(action: object) -> str:
-    return json.dumps(
-        {
-            name: value
-            for name in getattr(action, "__slots__", ())
-            if name not in ("manifest", "recorded") and (value := getattr(action, name)) is not None
-        },
-        default=str,
-    )
 
 
 def _patience(before: RolloutStatus, status: RolloutStatus) -> float:

@@ -87,10 +87,17 @@ async def _serve(settings: Settings, wire: HttpWire, job_wire: HttpWire | None, 
         healthz_port=settings.healthz_port,
         metrics_port=settings.metrics_port,
     )
-    async with health:
+    try:
+        await health.__aenter__()
+    except OSError as error:
+        print(f"Error: {error.strerror}: --healthzPort and --metricsPort choose other ports", file=sys.stderr)
+        return 1
+    try:
         log.info("controller started", version=__version__, server=wire.server, instance_id=settings.instance_id)
         work = asyncio.create_task(lease.run(lead) if settings.leader_elect else lead())
         return await _until_stopped(work, controllers, lease)
+    finally:
+        await health.__aexit__()
 
 
 async def _until_stopped(work: "asyncio.Task[None]", controllers: Controllers, lease: Lease) -> int:

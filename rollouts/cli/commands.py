@@ -68,6 +68,8 @@ def _looking(commands: "Commands") -> None:
         metavar="TIME",
         help="give up after TIME, like 90s",
     )
+    why = _command(commands, ("why",), "why:why", "say what a Rollout waits for, and what is to be done next")
+    why.add_argument("name", metavar="ROLLOUT")
     version = _command(commands, ("version",), "version:version", "print the version")
     version.set_defaults(offline=True)
     switch(version, "--short", help="only the number")
