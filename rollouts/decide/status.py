@@ -93,7 +93,7 @@ def _told(ctx: Context, said: Iterable[Said]) -> list[Event]:
     if ctx.changed and ctx.steps and ctx.stored.current_pod_hash:
         if ctx.is_stable:
             events.append(Event("SkipSteps", "Rollback to stable ReplicaSets"))
-        elif ctx.rolls_back_fast:
+        elif ctx.rolls_back_fast and ctx.new is not None and ctx.new.replicas:
             events.append(Event("SkipSteps", "Rollback to active ReplicaSets within RollbackWindow"))
     return events
 

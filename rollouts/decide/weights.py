@@ -11,6 +11,7 @@ from rollouts.api.traffic import GATEWAY_API
 from rollouts.decide.context import Context
 from rollouts.decide.experiments import destinations
 from rollouts.decide.plan import Destination, SetWeight, Split, Wait
+from rollouts.decide.replicas import ceil_share
 from rollouts.decide.routes import managed, standing
 from rollouts.decide.steps import at_wanted_counts, enough_available, weight_at
 from rollouts.decide.withdraw import carried_hash, withdrawn, withdraws
@@ -62,8 +63,17 @@ def target(ctx: Context) -> int:
     if not ctx.steps:
         return 0
     if not at_wanted_counts(ctx):
-        return weight_at(ctx.steps, ctx.index - 1) if ctx.index else 0
+        return _before_step(ctx, ctx.new)
     return ctx.max_weight if ctx.step is None else weight_at(ctx.steps, ctx.index)
+
+
+def _before_step(ctx: Context, new: ReplicaSet) -> int:
+    """The share while the step's pods are not all there: that of the step before. Who skips steps, or returns within
+    the rollback window, never had that share: it is not given before there are pods for it."""
+    before = weight_at(ctx.steps, ctx.index - 1) if ctx.index else 0
+    if enough_available(ctx, new, ceil_share(ctx.replicas, before, ctx.max_weight)):
+        return before
+    return min(before, ctx.weights.canary.weight if ctx.weights else 0)
 
 
 def must_be_renamed(ctx: Context) -> bool:

@@ -35,6 +35,7 @@ deeds = st.lists(
         st.tuples(st.just("retry"), st.just(None)),
         st.tuples(st.just("promote"), st.just(None)),
         st.tuples(st.just("full"), st.just(None)),
+        st.tuples(st.just("skip"), st.integers(1, 6)),
         st.tuples(st.just("pause"), st.booleans()),
         st.tuples(st.just("wait"), st.sampled_from([1, 10, 40])),
         st.tuples(st.just("pass"), st.one_of(st.none(), st.integers(0, 3))),
@@ -54,7 +55,7 @@ canaries = st.fixed_dictionaries(
 ROUTED_ONLY = ("abortScaleDownDelaySeconds", "minPodsPerReplicaSet", "dynamicStableScale")
 
 
-def do(toy: Toy, deed: str, what: Any) -> None:
+def do(toy: Toy, deed: str, what: Any) -> None:  # noqa: C901 – because it is one table
     match deed:
         case "image":
             toy.image(what)
@@ -68,6 +69,10 @@ def do(toy: Toy, deed: str, what: Any) -> None:
             toy.patch_status(abort=False)
         case "promote":
             toy.patch_status(pauseConditions=None)
+        case "skip":
+            steps, index = toy.manifest["spec"]["strategy"]["canary"]["steps"], toy.status.get("currentStepIndex")
+            if index is not None:
+                toy.patch_status(pauseConditions=None, currentStepIndex=min(index + what, len(steps)))
         case "full":
             toy.patch_status(promoteFull=True)
         case "pause":
@@ -148,9 +153,16 @@ def check_end(toy: Toy) -> None:
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
 )
-@given(steps=routed_steps, canary=canaries, replicas=st.integers(1, 6), deeds=deeds)
-def test_a_routed_canary_keeps_the_laws_and_always_ends(steps, canary, replicas, deeds):
-    toy = Watched(make.rollout(*steps, replicas=replicas, canary={**canary, **make.ISTIO}), ("stable", "canary"))
+@given(
+    steps=routed_steps,
+    canary=canaries,
+    replicas=st.integers(1, 6),
+    window=st.integers(0, 2).map(lambda count: {"revisions": count}),
+    deeds=deeds,
+)
+def test_a_routed_canary_keeps_the_laws_and_always_ends(steps, canary, replicas, window, deeds):
+    manifest = make.rollout(*steps, replicas=replicas, canary={**canary, **make.ISTIO}, rollbackWindow=window)
+    toy = Watched(manifest, ("stable", "canary"))
     toy.run()
     for deed, what in deeds:
         do(toy, deed, what)

@@ -1,0 +1,261 @@
+"""A canary whose course is disturbed: by another template, an abort, a change of size, lost pods or odd notes."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from rollouts.api import labels
+from tests import make
+from tests.decide.test_canary_features import PREFERRED, REQUIRED, rules
+from tests.decide.test_canary_story import V1, V2, V3, deployed, routed, sizes
+from tests.decide.toy import Toy
+
+DEADLINE = labels.SCALE_DOWN_DEADLINE
+TEN: make.Obj = {"canary": {**make.ISTIO, "dynamicStableScale": True}, "services": ("stable", "canary"), "replicas": 10}
+
+
+def dynamic(*steps: make.Obj, **canary: object) -> Toy:
+    """Ten pods, of which stable keeps only what its share needs."""
+    return deployed(*steps, **{**TEN, "canary": {**TEN["canary"], **canary}})
+
+
+# ── another template ──
+
+
+def test_traffic_stays_on_an_interrupted_canary_until_a_shrunk_stable_can_take_it():
+    toy = dynamic(make.weight(90), make.pause())
+    toy.image(V2)
+    toy.run()
+    assert (toy.weights, sizes(toy, V1, V2)) == ((90, 10), [1, 9])
+    toy.image(V3)
+    toy.settle()
+    toy.ready(V3)
+    for available in range(1, 10):
+        toy.ready(V1, available)
+        toy.settle()
+        assert (toy.weights, toy.services["canary"].hash) == ((90, 10), make.hash_of(V2))
+        assert sizes(toy, V2) == [9]
+    toy.log.clear()
+    toy.run()
+    v3 = make.hash_of(V3)
+    assert toy.log.index("weight 0/100") < toy.log.index(f"point canary {v3}") < toy.log.index("weight 90/10")
+
+
+def test_a_return_to_the_stable_template_skips_the_steps_also_when_they_changed_with_it():
+    toy = deployed(make.weight(40), make.pause())
+    toy.image(V2)
+    toy.run()
+    toy.events.clear()
+    toy.spec(strategy={"canary": {"steps": [make.weight(10), make.pause(), make.pause()]}})
+    toy.image(V1)
+    toy.run()
+    assert toy.phase == "Healthy"
+    assert toy.status["currentStepIndex"] == 3
+    assert toy.status["currentStepHash"] == toy.world().step_hash
+    assert "SkipSteps" in toy.events
+    assert "RolloutCompleted" not in toy.events
+
+
+@pytest.mark.parametrize(("between", "window", "fast"), [(1, 1, False), (1, 2, True), (2, 2, False), (0, 0, False)])
+def test_as_many_versions_may_lie_between_as_the_window_has_revisions(between, window, fast):
+    toy = deployed(make.weight(20), make.pause(), rollbackWindow={"revisions": window})
+    for number in range(between + 1):
+        toy.image(f"img:{number + 2}")
+        toy.settle()
+        toy.patch_status(promoteFull=True)
+        toy.run()
+    toy.image(V1)
+    toy.run()
+    assert toy.phase == ("Healthy" if fast else "Paused CanaryPauseStep")
+
+
+def test_a_version_as_old_as_the_stable_one_is_no_rollback():
+    toy = deployed(make.weight(20), make.pause(), rollbackWindow={"revisions": 9})
+    toy.image(V2)
+    toy.settle()
+    toy.patch_status(promoteFull=True)
+    toy.run()
+    toy.sets[toy.of(V1).name] = replace(toy.of(V1), created=toy.of(V2).created)
+    toy.image(V1)
+    toy.run()
+    assert toy.phase == "Paused CanaryPauseStep"
+
+
+@pytest.mark.parametrize(("asked", "where"), [({REQUIRED: {}}, REQUIRED), ({PREFERRED: {"weight": 7}}, PREFERRED)])
+def test_new_pods_are_kept_off_the_nodes_of_what_is_stable_by_then(asked, where):
+    toy = deployed(make.weight(20), make.pause(), canary={"antiAffinity": asked})
+    for image, stable in ((V2, V1), (V3, V2)):
+        toy.image(image)
+        toy.run()
+        (rule,) = rules(toy, image)[where]
+        (expression,) = rule.get("podAffinityTerm", rule)["labelSelector"]["matchExpressions"]
+        assert expression["values"] == [make.hash_of(stable)]
+        toy.patch_status(pauseConditions=None)
+        toy.run()
+        assert toy.phase == "Healthy"
+
+
+# ── an abort ──
+
+
+def test_an_aborted_share_stays_where_it_is_until_stable_is_whole():
+    toy = routed(make.weight(20), make.pause())
+    toy.image(V2)
+    toy.run()
+    toy.ready(V1, 4)
+    toy.patch_status(abort=True)
+    toy.settle()
+    assert toy.weights == (20, 80)
+    toy.run()
+    assert toy.weights == (0, 100)
+
+
+def test_an_abort_delay_longer_than_a_resync_is_kept():
+    """Upstream drops the pods at once when the delay is 900 seconds or more."""
+    toy = routed(make.weight(20), make.pause(), abortScaleDownDelaySeconds=1000)
+    toy.image(V2)
+    toy.run()
+    toy.patch_status(abort=True)
+    toy.settle()
+    toy.wait(seconds=999)
+    toy.settle()
+    assert sizes(toy, V2) == [1]
+    toy.wait(seconds=1)
+    toy.run()
+    assert sizes(toy, V2) == [0]
+
+
+def test_a_change_of_size_in_the_abort_delay_leaves_the_aborted_canary_alone():
+    toy = routed(make.weight(40), make.pause())
+    toy.image(V2)
+    toy.run()
+    toy.patch_status(abort=True)
+    toy.settle()
+    toy.spec(replicas=10)
+    toy.run()
+    assert sizes(toy, V1, V2) == [10, 2]
+    toy.wait(seconds=31)
+    toy.run()
+    assert sizes(toy, V1, V2) == [10, 0]
+    assert toy.status["phase"] == "Degraded"
+
+
+def test_an_abort_with_a_delay_keeps_the_pods_and_takes_the_traffic_down_the_ladder():
+    toy = dynamic(make.weight(10), make.weight(50), make.pause(), abortScaleDownDelaySeconds=30)
+    toy.image(V2)
+    toy.run()
+    assert (toy.weights, sizes(toy, V1, V2)) == ((50, 50), [5, 5])
+    toy.patch_status(abort=True)
+    told = []
+    for available in (5, 8, 9, 10):
+        toy.settle()
+        toy.ready(V1, available)
+        toy.settle()
+        told.append(toy.weights)
+        assert sizes(toy, V2) == [5]
+    assert told == sorted(told, reverse=True)
+    assert told[-1] == (0, 100)
+    toy.run(toy.now + timedelta(minutes=1))
+    assert sizes(toy, V1, V2) == [10, 0]
+
+
+def test_a_deadline_that_cannot_be_read_does_not_keep_an_aborted_canary():
+    toy = routed(make.weight(20), make.pause())
+    toy.image(V2)
+    toy.run()
+    toy.patch_status(abort=True)
+    toy.settle()
+    canary = toy.of(V2)
+    assert DEADLINE in canary.annotations
+    toy.sets[canary.name] = replace(canary, annotations={**canary.annotations, DEADLINE: "soon"})
+    toy.run()
+    assert sizes(toy, V1, V2) == [5, 0]
+
+
+# ── full promotion ──
+
+
+def test_a_full_promotion_moves_traffic_as_pods_come_where_stable_shrinks():
+    toy = dynamic(make.weight(10), make.pause())
+    toy.image(V2)
+    toy.run()
+    toy.patch_status(promoteFull=True)
+    toy.settle()
+    for available in (3, 7):
+        toy.ready(V2, available)
+        toy.settle()
+        assert toy.weights == (10 * available, 100 - 10 * available)
+    toy.run()
+    assert (toy.phase, toy.weights) == ("Healthy", (0, 100))
+
+
+# ── sizes ──
+
+
+def test_an_older_version_with_another_size_in_mind_is_no_reason_to_act():
+    toy = routed(make.weight(20), make.pause())
+    toy.image(V2)
+    toy.run()
+    toy.patch_status(pauseConditions=None)
+    toy.run()
+    old = toy.of(V1)
+    toy.sets[old.name] = replace(old, annotations={**old.annotations, labels.DESIRED_REPLICAS: "99"})
+    assert toy.plan().changes == ()
+
+
+def test_more_pods_than_wanted_do_not_hold_a_promotion_up():
+    toy = deployed(make.weight(50), make.pause())
+    toy.image(V2)
+    toy.run()
+    toy.patch_status(pauseConditions=None)
+    toy.settle()
+    toy.ready()
+    toy.spec(replicas=2)
+    toy.run()
+    assert toy.phase == "Healthy"
+    assert sizes(toy, V1, V2) == [0, 2]
+
+
+def test_unready_pods_of_an_interrupted_canary_go_at_once_and_ready_ones_only_when_they_are_spared():
+    toy = deployed(make.weight(60), make.pause(), canary={"maxSurge": 1, "maxUnavailable": 0})
+    toy.image(V2)
+    toy.run()
+    assert sizes(toy, V1, V2) == [2, 3]
+    toy.ready(V2, 1)
+    toy.image(V3)
+    toy.settle()
+    assert sizes(toy, V2) == [1], "its one ready pod is still needed beside stable's"
+    assert toy.of(V1).available + toy.of(V2).available == 3
+    toy.run()
+    assert sizes(toy, V2) == [0]
+
+
+# ── what is told ──
+
+
+def test_a_spec_that_becomes_invalid_is_told_also_of_an_aborted_update():
+    """Upstream goes on saying that it was aborted."""
+    toy = routed(make.weight(20), make.pause())
+    toy.image(V2)
+    toy.run()
+    toy.patch_status(abort=True)
+    toy.run(toy.now + timedelta(minutes=1))
+    aborted, stable = toy.phase, toy.services.pop("stable")
+    toy.settle()
+    assert toy.phase.startswith("Degraded InvalidSpec: ")
+    toy.services["stable"] = stable
+    toy.settle()
+    assert toy.phase == aborted
+
+
+def test_unready_pods_of_an_interrupted_canary_stay_while_traffic_counts_on_them():
+    toy = routed(make.weight(60), make.pause())
+    toy.image(V2)
+    toy.run()
+    toy.image(V3)
+    toy.ready(V1, 1)
+    toy.ready(V2, 1)
+    toy.settle()
+    assert toy.weights == (60, 40), "stable cannot take the traffic back yet"
+    assert sizes(toy, V2) == [3]
