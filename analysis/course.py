@@ -18,10 +18,14 @@ class Due(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What came of them, and the moment at which the last was there."""
+    """What came of them, and the moment at which the last was there.
+
+    `terminate`: none was taken, because at `now`, before they were due, the run was asked to stop.
+    """
 
     taken: Sequence[Taken]
     now: datetime
+    terminate: bool = False
 
 
 Course: TypeAlias = Generator[Due, Done, AnalysisRun]
@@ -37,7 +41,10 @@ def course(run: AnalysisRun, resolved: ResolvedMetrics, began: datetime) -> Cour
     while True:
         assessment = decide(run, resolved, now)
         if assessment.tasks:
-            taken, now = yield Due(assessment.tasks, run, now)
+            taken, now, terminate = yield Due(assessment.tasks, run, now)
+            if terminate:
+                run = run.model_copy(update={"spec": run.spec.model_copy(update={"terminate": True})})
+                continue
             assessment = record(run, resolved, taken, now)
         run = run.model_copy(update={"status": assessment.status})
         if run.status.phase.completed or assessment.wake_at is None:

@@ -7,8 +7,10 @@ What a command needs is imported when it runs, so that --help answers at once. E
     demo         rollouts.sandbox.demo.run
     bench        rollouts.sandbox.bench.run
     migrate      rollouts.cli.migrate.run
+    doctor       rollouts.cli.doctor.run
     lint         rollouts.cli.lint.run
     explain      rollouts.cli.explain.run
+    test         rollouts.cli.analysistest.run
 """
 
 import sys
@@ -29,8 +31,10 @@ commands:
   demo         watch a good release go out and two bad ones come back
   bench        measure API calls, CPU and memory per updated rollout
   migrate      turn a Deployment into a Rollout in place, or back
+  doctor gitops  ignore rules for Argo CD or Flux
   lint         find what is wrong with manifests, without a cluster
   explain      say in words what a template or a Rollout will do
+  test         try templates on answers that files write down
   version      print the version
 
 rollouts COMMAND --help lists the flags of a command.
@@ -87,6 +91,12 @@ def _migrate(argv: Sequence[str]) -> int:
     return run_migration(argv)
 
 
+def _doctor_gitops(argv: Sequence[str]) -> int:
+    from rollouts.cli.doctor import run as run_doctor
+
+    return run_doctor(argv)
+
+
 def _lint(argv: Sequence[str]) -> int:
     from rollouts.cli.lint import run as run_lint
 
@@ -97,6 +107,12 @@ def _explain(argv: Sequence[str]) -> int:
     from rollouts.cli.explain import run as run_explain
 
     return run_explain(argv)
+
+
+def _test(argv: Sequence[str]) -> int:
+    from rollouts.cli.analysistest import run as run_tests
+
+    return run_tests(argv)
 
 
 def _version(argv: Sequence[str]) -> int:
@@ -112,8 +128,10 @@ _COMMANDS: dict[tuple[str, ...], Run] = {
     ("demo",): _demo,
     ("bench",): _bench,
     ("migrate",): _migrate,
+    ("doctor", "gitops"): _doctor_gitops,
     ("lint",): _lint,
     ("explain",): _explain,
+    ("test",): _test,
     ("version",): _version,
     ("--version",): _version,
 }

@@ -88,7 +88,7 @@ def test_a_path_that_is_none_is_said_to_be_none(capsys: pytest.CaptureFixture[st
 
 
 def test_the_documentation_lists_every_rule_as_the_command_does(capsys: pytest.CaptureFixture[str]) -> None:
-    text = (ROOT / "docs" / "checks.md").read_text()
+    text = (ROOT / "docs" / "checks.md").read_text().partition("## rollouts explain")[0]
     rows = [f"| `{rule.id}` | {rule.severity} | {rule.about} |" for rule in RULES.values()]
     assert [line for line in text.splitlines() if line.startswith("| `")] == rows
     assert run(["lint", "--rules"]) == 0
