@@ -19,7 +19,7 @@ from rollouts.kube.refs import INGRESS, Obj, Ref
 from rollouts.traffic.base import Edit, RoutingError, TrafficSettings
 
 _PATH = "spec.strategy.canary.trafficRouting.alb"
-_PREFIX = "alb.ingress.kubernetes.io"
+PREFIX = "alb.ingress.kubernetes.io"
 MANAGED = "rollouts.argoproj.io/managed-alb-annotations"
 _LONGEST_STICKINESS = 604_800
 _BY_ACTION = "use-annotation"
@@ -97,10 +97,10 @@ class Alb:
         return {**ingress, "metadata": metadata, "spec": self._spec(ingress.get("spec") or {}, routes, split)}
 
     def _action(self, name: str) -> str:
-        return f"{self.spec.annotation_prefix or _PREFIX}/actions.{name}"
+        return f"{self.spec.annotation_prefix or PREFIX}/actions.{name}"
 
     def _conditions(self, name: str) -> str:
-        return f"{self.spec.annotation_prefix or _PREFIX}/conditions.{name}"
+        return f"{self.spec.annotation_prefix or PREFIX}/conditions.{name}"
 
     def _forward(self, *shares: Destination) -> str:
         """The forward action as compact JSON, in the key order that the load balancer controller compares."""

@@ -111,7 +111,7 @@ def _unweighted(value: Any) -> Any:
     return value
 
 
-async def test_what_people_write_at_the_same_moment_is_merged(family: Family) -> None:
+async def test_what_people_write_at_the_same_moment_is_merged(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
     async with Stage() as stage:
         await family.install(stage, *STEPS)
         patch, edited = stage.line.patch, list[tuple[Resource, str, str]]()
@@ -128,7 +128,7 @@ async def test_what_people_write_at_the_same_moment_is_merged(family: Family) ->
                 await stage.wire.patch(resource, namespace, name, marks)
             return await patch(resource, namespace, name, body, **options)
 
-        stage.line.patch = after_somebody_else  # type: ignore[assignment,method-assign]
+        monkeypatch.setattr(stage.line, "patch", after_somebody_else)
         for step in (1, 3):
             await stage.release("img:2") if step == 1 else await stage.promote()
             await stage.reaches("Paused")

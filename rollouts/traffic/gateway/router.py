@@ -16,7 +16,7 @@ from rollouts.traffic.base import Edit, RoutingError, Selection, TrafficSettings
 from rollouts.traffic.gateway.config import KINDS, PATH, GatewayConfig, Kind, read
 from rollouts.traffic.gateway.rules import Whose
 
-_LABEL, _VALUE = "rollouts.argoproj.io/gatewayapi-canary", "in-progress"
+IN_PROGRESS, _VALUE = "rollouts.argoproj.io/gatewayapi-canary", "in-progress"
 _PORT = 8080  # where the Service of an experiment is reached, when its pods declare no port
 
 
@@ -104,7 +104,7 @@ class Gateway:
         """A label tells GitOps tools that the weights are not theirs just now."""
         if self.config.disable_in_progress_label:
             return route
-        key, value = self.config.in_progress_label_key or _LABEL, self.config.in_progress_label_value or _VALUE
+        key, value = self.config.in_progress_label_key or IN_PROGRESS, self.config.in_progress_label_value or _VALUE
         labels, wanted = _labels(route), value if split.canary.weight else None
         if labels.get(key) == wanted:
             return route

@@ -40,7 +40,9 @@ class Istio:
         rule = istio.destination_rule
         return cls(
             rollout=rollout.metadata.name,
-            targets=tuple(_target(vs, path, settings.virtual_services, namespace) for vs, path in single + several),
+            targets=tuple(
+                Target(named_ref(vs, settings.virtual_services, namespace), vs, path) for vs, path in single + several
+            ),
             names=_names(canary, rule),
             managed=frozenset(route.name for route in routing.managed_routes or ()) if routing else frozenset(),
             rule=Ref(settings.destination_rules, namespace, rule.name) if rule else None,
@@ -102,9 +104,10 @@ def _names(canary: CanaryStrategy, rule: IstioDestinationRule | None) -> Names:
     return Names(*services, rule.canary_subset_name, rule.stable_subset_name, frozenset(rule.additional_subset_names))
 
 
-def _target(vs: IstioVirtualService, path: str, resource: Resource, namespace: str) -> Target:
-    """`name` may hold a namespace behind its last dot, and the cluster's suffix behind that."""
+def named_ref(vs: IstioVirtualService, resource: Resource, namespace: str) -> Ref:
+    """The VirtualService that is meant: its name may hold a namespace behind its last dot, and the cluster's suffix
+    behind that."""
     name = vs.name.removesuffix(".cluster.local")
     if "." in name:
         name, namespace = name.rsplit(".", 1)
-    return Target(Ref(resource, namespace, name), vs, path)
+    return Ref(resource, namespace, name)
