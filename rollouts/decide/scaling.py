@@ -4,10 +4,9 @@ Shrinking waits for what the status *records* of the traffic, never for what the
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
 
-from analysis.schema import format_time, parse_time
 from rollouts.api import defaults, labels
+from rollouts.decide import deadlines
 from rollouts.decide.context import Context, scale_down_deadline
 from rollouts.decide.plan import CreateReplicaSet, UpdateReplicaSet, Wait
 from rollouts.decide.replicas import ceil_share
@@ -91,28 +90,11 @@ def _keep_until_deadline(ctx: Context, new: ReplicaSet, delay: int) -> Iterator[
             f"the aborted canary keeps its pods until stable has all {ctx.replicas} available ({stable.available} now)"
         )
     elif deadline is None:
-        yield from _set_deadline(ctx, new, delay)
-    elif not _pending(ctx, deadline):
-        yield UpdateReplicaSet(new.name, replicas=0)  # the deadline stays on it, as clients of Argo Rollouts know it
+        yield from deadlines.begin(ctx, new, delay)
+    elif deadlines.is_pending(ctx, new):
+        yield deadlines.wait(new)
     else:
-        yield Wait(f"the aborted canary {new.name} is scaled down at {deadline}", parse_time(deadline))
-
-
-def _set_deadline(ctx: Context, rs: ReplicaSet, delay: int) -> Iterator[UpdateReplicaSet | Wait]:
-    at = ctx.now + timedelta(seconds=delay)
-    annotations: dict[str, str | None] = {labels.SCALE_DOWN_DEADLINE: format_time(at)}
-    if rs.annotations.get(labels.DESIRED_REPLICAS) != str(ctx.replicas):
-        annotations[labels.DESIRED_REPLICAS] = str(ctx.replicas)
-    yield UpdateReplicaSet(rs.name, annotations=annotations)
-    yield Wait(f"ReplicaSet {rs.name} is scaled down in {delay}s", at)
-
-
-def _pending(ctx: Context, deadline: str) -> bool:
-    """Whether a deadline lies ahead. One that cannot be read has passed: nobody could tell when it would."""
-    try:
-        return parse_time(deadline) > ctx.now
-    except ValueError:
-        return False
+        yield UpdateReplicaSet(new.name, replicas=0)  # the deadline stays on it, as clients of Argo Rollouts know it
 
 
 # ── older ReplicaSets ──
@@ -128,7 +110,10 @@ def _retire(ctx: Context) -> Iterator[UpdateReplicaSet | Wait]:
         if rs.replicas == 0:
             continue
         size = min(rs.replicas, rs.available)
-        if spare <= 0:
+        if ctx.routed and _in_use(ctx, rs):
+            # Not even its unready pods: they may serve again in a moment, and traffic still counts on them.
+            yield Wait(f"ReplicaSet {rs.name} is kept while a Service or a recorded weight names it")
+        elif spare <= 0:
             yield from _shrink(rs, size)
             if size:
                 yield Wait(f"ReplicaSet {rs.name} is scaled down once {ctx.limits.least_available} pods stay available")
@@ -136,9 +121,6 @@ def _retire(ctx: Context) -> Iterator[UpdateReplicaSet | Wait]:
             gone = min(size, spare)
             spare -= gone
             yield from _shrink(rs, size - gone)
-        elif _in_use(ctx, rs):
-            # Not even its unready pods: they may serve again in a moment, and traffic still counts on them.
-            yield Wait(f"ReplicaSet {rs.name} is kept while a Service or a recorded weight names it")
         else:
             before = kept
             kept += _may_stay(ctx, rs, kept)
@@ -160,13 +142,12 @@ def _may_stay(ctx: Context, rs: ReplicaSet, kept: int) -> bool:
 
 
 def _delay(ctx: Context, rs: ReplicaSet, size: int) -> Iterator[UpdateReplicaSet | Wait]:
-    deadline = scale_down_deadline(rs)
-    if deadline is None:
+    if scale_down_deadline(rs) is None:
         yield from _shrink(rs, size)
-        yield from _set_deadline(ctx, rs, defaults.scale_down_delay_seconds(ctx.rollout))
-    elif _pending(ctx, deadline):
+        yield from deadlines.begin(ctx, rs, defaults.scale_down_delay_seconds(ctx.rollout))
+    elif deadlines.is_pending(ctx, rs):
         yield from _shrink(rs, size)
-        yield Wait(f"ReplicaSet {rs.name} is scaled down at {deadline}", parse_time(deadline))
+        yield deadlines.wait(rs)
     else:
         yield from _shrink(rs, 0)
 
