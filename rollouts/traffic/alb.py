@@ -16,7 +16,7 @@ from rollouts.api.rollout import Rollout
 from rollouts.api.traffic import ALBTrafficRouting
 from rollouts.decide.plan import Destination, Event, HeaderRoute, Split
 from rollouts.kube.refs import INGRESS, Obj, Ref
-from rollouts.traffic.base import Edit, RoutingError, TrafficSettings
+from rollouts.traffic.base import Edit, RoutingError, TrafficSettings, in_percent
 
 _PATH = "spec.strategy.canary.trafficRouting.alb"
 PREFIX = "alb.ingress.kubernetes.io"
@@ -66,6 +66,7 @@ class Alb:
         return ""
 
     def edit(self, found: Mapping[Ref, Obj], split: Split) -> Iterator[Edit]:
+        split = in_percent(split)
         for ref in self._refs:
             before = found.get(ref)
             if before is None:

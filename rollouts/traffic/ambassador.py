@@ -13,7 +13,7 @@ from rollouts.api.rollout import Rollout
 from rollouts.api.traffic import AmbassadorTrafficRouting
 from rollouts.decide.plan import Event, Split
 from rollouts.kube.refs import Obj, Ref
-from rollouts.traffic.base import Edit, RoutingError, TrafficSettings
+from rollouts.traffic.base import Edit, RoutingError, TrafficSettings, in_percent
 
 _PATH = "spec.strategy.canary.trafficRouting.ambassador.mappings"
 _LONGEST = 246
@@ -54,6 +54,7 @@ class Ambassador:
         return ""
 
     def edit(self, found: Mapping[Ref, Obj], split: Split) -> Iterator[Edit]:
+        split = in_percent(split)
         weight = split.canary.weight
         for ref in self.base:
             base, canary = found.get(ref), _canary(ref)

@@ -10,7 +10,7 @@ from rollouts.api.rollout import Rollout
 from rollouts.api.traffic import AppMeshTrafficRouting
 from rollouts.decide.plan import Event, Split
 from rollouts.kube.refs import Obj, Ref
-from rollouts.traffic.base import Edit, RoutingError, TrafficSettings
+from rollouts.traffic.base import Edit, RoutingError, TrafficSettings, in_percent
 
 _PATH = "spec.strategy.canary.trafficRouting.appMesh"
 _KINDS = ("httpRoute", "tcpRoute", "http2Route", "grpcRoute")
@@ -82,6 +82,7 @@ class AppMesh:
     # ── edits ──
 
     def edit(self, found: Mapping[Ref, Obj], split: Split) -> Iterator[Edit]:
+        split = in_percent(split)
         yield from self._labelled(found, split)
         router = self._router(found)
         if router is None:

@@ -1,7 +1,7 @@
 """Pure. What every router has in common: it is handed the objects that it asked for, and returns edits."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from rollouts.api.meta import LabelSelector
@@ -130,6 +130,28 @@ def look(
                 if obj is not None:
                     found[ref] = obj
     return found
+
+
+def in_percent(split: Split) -> Split:
+    """The same split with 100 for a whole, for objects that know no other: a share is never rounded to none or all."""
+    if split.max_weight == 100:
+        return split
+    canary = _percent(split.canary.weight, split.max_weight)
+    additional = tuple(replace(one, weight=_percent(one.weight, split.max_weight)) for one in split.additional)
+    rest = max(0, 100 - canary - sum(one.weight for one in additional))
+    return replace(
+        split,
+        canary=replace(split.canary, weight=canary),
+        stable=replace(split.stable, weight=rest),
+        additional=additional,
+        max_weight=100,
+    )
+
+
+def _percent(weight: int, whole: int) -> int:
+    if weight in (0, whole):
+        return 100 if weight else 0
+    return min(99, max(1, (200 * weight + whole) // (2 * whole)))
 
 
 class Router(Protocol):

@@ -10,7 +10,7 @@ from rollouts.api.rollout import Rollout
 from rollouts.api.traffic import IstioDestinationRule, IstioTrafficRouting, IstioVirtualService
 from rollouts.decide.plan import Event, Split
 from rollouts.kube.refs import Obj, Ref, Resource
-from rollouts.traffic.base import Edit, RoutingError, TrafficSettings
+from rollouts.traffic.base import Edit, RoutingError, TrafficSettings, in_percent
 from rollouts.traffic.istio import destinationrule, virtualservice
 from rollouts.traffic.istio.names import Names
 from rollouts.traffic.istio.selection import Target
@@ -72,6 +72,7 @@ class Istio:
 
     def edit(self, found: Mapping[Ref, Obj], split: Split) -> Iterator[Edit]:
         """The DestinationRule first: a subset must select the right pods before it is given a share."""
+        split = in_percent(split)
         names = self.names.with_services_of(split)
         if self.rule is not None and self.rule_names is not None:
             if self.rule not in found:
