@@ -54,6 +54,7 @@ from rollouts.metrics import Metrics
 from rollouts.observe import Observer
 from rollouts.servicerelease import RoutingRelease, ServiceRelease, managed_by
 from rollouts.settings import Settings
+from rollouts.traffic.appmesh import router_of
 from rollouts.traffic.base import TrafficSettings
 from rollouts.traffic.registry import needed_resources
 from rollouts.workloads import WORKLOAD_INDEX, by_workload, concerns_referrers, workload_ref
@@ -238,6 +239,7 @@ class Controllers:
             cache.subscribe(self._template_changed)
         for cache in caches.routing.values():
             cache.subscribe(self._routing_changed)
+        caches.routing[self._traffic.mesh_resources[1]].subscribe(self._virtual_router_changed)
         for resource, cache in caches.workloads.items():
             cache.subscribe(partial(self._workload_changed, resource))
 
@@ -309,6 +311,12 @@ class Controllers:
         self._look(owning_rollout(new or old or {}))
         for name in routing_names(new or old or {}):
             self._look(key_of(rollout) for rollout in self.caches.rollouts.by(ROUTED_INDEX, name))
+
+    def _virtual_router_changed(self, old: Obj | None, new: Obj | None) -> None:
+        """A Rollout names the VirtualService that leads to it."""
+        for service in self.caches.routing[self._traffic.mesh_resources[0]]:
+            if router_of(service, namespace_of(service)) == key_of(new or old or {}):
+                self._routing_changed(None, service)
 
     def _workload_changed(self, resource: Resource, old: Obj | None, new: Obj | None) -> None:
         if concerns_referrers(old, new):

@@ -48,12 +48,8 @@ class AppMesh:
         )
 
     def _router(self, found: Mapping[Ref, Obj]) -> Ref | None:
-        provider = ((found.get(self._service()) or {}).get("spec") or {}).get("provider") or {}
-        named = (provider.get("virtualRouter") or {}).get("virtualRouterRef") or {}
-        if not named.get("name"):
-            return None
-        resource = self.settings.app_mesh("virtualrouters", "VirtualRouter")
-        return Ref(resource, named.get("namespace") or self.namespace, named["name"])
+        where = router_of(found.get(self._service()) or {}, self.namespace)
+        return Ref(self.settings.app_mesh("virtualrouters", "VirtualRouter"), *where) if where is not None else None
 
     def _nodes(self) -> dict[str, Ref]:
         group, resource = self.spec.virtual_node_group, self.settings.app_mesh("virtualnodes", "VirtualNode")
@@ -141,3 +137,10 @@ class AppMesh:
         node = target.get("virtualNodeRef") or {}
         ours = (node.get("namespace") or self.namespace) == self.namespace and node.get("name") in shares
         return {**target, "weight": shares[node["name"]]} if ours else target
+
+
+def router_of(service: Obj, namespace: str) -> tuple[str, str] | None:
+    """Namespace and name of the VirtualRouter behind a VirtualService of this namespace, None where there is none."""
+    provider = (service.get("spec") or {}).get("provider") or {}
+    named = (provider.get("virtualRouter") or {}).get("virtualRouterRef") or {}
+    return (named.get("namespace") or namespace, named["name"]) if named.get("name") else None

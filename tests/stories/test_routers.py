@@ -10,7 +10,7 @@ from rollouts.api import labels
 from rollouts.kube.refs import INGRESS, ROLLOUT, Obj, Resource
 from rollouts.traffic.base import TCP_ROUTE
 from tests import make
-from tests.stories.families import FAMILIES, POD_NODE, SETTINGS, Family
+from tests.stories.families import FAMILIES, POD_NODE, ROUTER_NODE, SETTINGS, Family
 from tests.stories.objects import rollout, service, virtual_service
 from tests.stories.stage import Stage
 
@@ -194,6 +194,27 @@ async def test_virtual_nodes_select_the_pods_of_the_split() -> None:
             for name in ("n-c", "n-s")
         }
         assert nodes == {"n-c": stage.hash("img:2"), "n-s": stage.hash("img:1")}
+
+
+async def test_a_virtual_router_that_somebody_edits_is_put_right() -> None:
+    family = FAMILIES["appMesh"]
+    async with Stage() as stage:
+        await family.install(stage, *STEPS)
+        await stage.release("img:2")
+        await stage.reaches("Paused")
+        edited = stage.get(ROUTER_NODE, "vr")
+        await stage.wire.replace(ROUTER_NODE, "default", "vr", {**edited, "spec": _unweighted(edited["spec"])})
+        assert family.share(stage) == 50
+        await stage.until(lambda: family.share(stage) == 20, limit=5)
+
+
+async def test_a_mapping_that_somebody_edits_is_put_right() -> None:
+    async with Stage() as stage:
+        await FAMILIES["ambassador"].install(stage, *STEPS)
+        await stage.release("img:2")
+        await stage.reaches("Paused")
+        await stage.change(SETTINGS.mappings, "m-canary", {"spec": {"weight": 90, "timeout_ms": 7}})
+        await stage.until(lambda: stage.get(SETTINGS.mappings, "m-canary")["spec"]["weight"] == 20, limit=5)
 
 
 async def test_several_routers_say_the_same() -> None:
