@@ -9,6 +9,7 @@ from functools import lru_cache
 from pydantic import ValidationError
 
 from analysis.api import Argument, Metric
+from analysis.evidence import Evidence, counting
 from analysis.schema import Obj
 
 SECRET_PLACEHOLDER = "temp-for-secret"
@@ -36,12 +37,15 @@ class ResolvedMetrics:
 
     `metrics` hold the placeholder where a secret goes and may be shown; `measured` hold the secrets themselves and
     go to providers only. When `error` is set both are empty and it is the message for the run.
+    `evidence` says, by the metric's name, what it asks for, and `counting` holds the metrics that count its samples.
     """
 
     metrics: tuple[Metric, ...] = ()
     measured: tuple[Metric, ...] = field(default=(), repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     error: str = ""
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    counting: Mapping[str, Metric] = field(default_factory=dict, repr=False)
 
     def redact(self, text: str) -> str:
         """`text` with every secret value replaced by asterisks."""
@@ -62,15 +66,30 @@ def secret_keys(args: Iterable[Argument]) -> tuple[SecretKey, ...]:
 
 
 def resolve_metrics(
-    metrics: Sequence[Metric], args: Sequence[Argument], secrets: Mapping[SecretKey, str]
+    metrics: Sequence[Metric],
+    args: Sequence[Argument],
+    secrets: Mapping[SecretKey, str],
+    evidence: Mapping[str, Evidence] | None = None,
 ) -> ResolvedMetrics:
-    """The metrics of a run ready to be measured; `secrets` must hold every key that `secret_keys(args)` names."""
+    """The metrics of a run ready to be measured; `secrets` must hold every key that `secret_keys(args)` names.
+
+    `evidence` is what the metrics ask for, by their names as written.
+    """
+    asked = {index: found for index, metric in enumerate(metrics) if (found := (evidence or {}).get(metric.name))}
+    counts = {index: count for index, one in asked.items() if (count := counting(metrics[index], one))}
     try:
         shown = fill_metrics(metrics, values(args, dict.fromkeys(secret_keys(args), SECRET_PLACEHOLDER)))
         measured = fill_metrics(metrics, values(args, secrets)) if secrets else shown
+        counted = fill_metrics(counts.values(), values(args, secrets))
     except ArgumentError as error:
         return ResolvedMetrics(error=f"Unable to resolve metric arguments: {redact(str(error), secrets.values())}")
-    return ResolvedMetrics(shown, measured, tuple(secrets.values()))
+    return ResolvedMetrics(
+        shown,
+        measured,
+        tuple(secrets.values()),
+        evidence={shown[index].name: one for index, one in asked.items()},
+        counting={shown[index].name: metric for index, metric in zip(counts, counted, strict=True)},
+    )
 
 
 def values(args: Iterable[Argument], secrets: Mapping[SecretKey, str]) -> dict[str, str]:

@@ -8,9 +8,11 @@ from datetime import timedelta
 from analysis.api import AnalysisPhase, AnalysisRun, AnalysisRunStatus, Measurement
 from analysis.arguments import ResolvedMetrics, SecretKey, resolve_metrics, secret_keys
 from analysis.decide import Taken, Task, TaskKind, retention
+from analysis.evidence import EvidenceError, read
 from analysis.limits import DEFAULT_RETENTION
 from analysis.providers.base import DEADLINE_SLACK, Context, Provider, ProviderError, SecretError, Secrets
 from analysis.providers.registry import provider_of
+from analysis.providers.weighed import weighed
 
 METRIC_TERMINATED = "Metric Terminated"
 _STOPPED = frozenset({AnalysisPhase.SUCCESSFUL, AnalysisPhase.INCONCLUSIVE})
@@ -21,6 +23,10 @@ async def resolve(run: AnalysisRun, secrets: Secrets) -> ResolvedMetrics:
 
     An exception of `secrets` that is no SecretError passes through: look again later.
     """
+    try:
+        evidence = read(run.metadata.get("annotations") or {}, run.spec.metrics)
+    except EvidenceError as error:
+        return ResolvedMetrics(error=f"Analysis spec invalid: {error}")
     found: dict[SecretKey, str] = {}
     data: dict[str, Mapping[str, bytes]] = {}
     for name, key in secret_keys(run.spec.args):
@@ -32,7 +38,7 @@ async def resolve(run: AnalysisRun, secrets: Secrets) -> ResolvedMetrics:
         if key not in data[name]:
             return _unresolved(f"key '{key}' does not exist in secret '{name}'")
         found[name, key] = data[name][key].decode("utf-8", "replace")
-    return resolve_metrics(run.spec.metrics, run.spec.args, found)
+    return resolve_metrics(run.spec.metrics, run.spec.args, found, evidence)
 
 
 def _unresolved(reason: str) -> ResolvedMetrics:
@@ -41,7 +47,7 @@ def _unresolved(reason: str) -> ResolvedMetrics:
 
 async def measure(tasks: Sequence[Task], resolved: ResolvedMetrics, context: Context) -> tuple[Taken, ...]:
     """What came of every task, in their order. Never raises for a provider: that is an Error measurement."""
-    taken = await asyncio.gather(*(_take(task, context) for task in tasks))
+    taken = await asyncio.gather(*(_take(task, resolved, context) for task in tasks))
     return tuple(_without_secrets(one, resolved) for one in taken)
 
 
@@ -67,11 +73,11 @@ async def collect(
     return tuple(faults)
 
 
-async def _take(task: Task, context: Context) -> Taken:
+async def _take(task: Task, resolved: ResolvedMetrics, context: Context) -> Taken:
     resumed = task.measurement is not None
     begun = task.measurement or Measurement(phase=AnalysisPhase.RUNNING, started_at=context.now())
     try:
-        provider = provider_of(task.metric, context)
+        provider = _provider(task, resolved, context)
     except ProviderError as error:
         return Taken(task.name, _failed(begun, str(error), context), resumed)
     deadline = provider.timeout() + DEADLINE_SLACK
@@ -85,6 +91,15 @@ async def _take(task: Task, context: Context) -> Taken:
     except Exception as error:  # a fault of ours must not stop the run's other metrics, and must be seen
         measurement = _failed(begun, f"unexpected {type(error).__name__}: {error}", context)
     return Taken(task.name, measurement, resumed, provider.metadata())
+
+
+def _provider(task: Task, resolved: ResolvedMetrics, context: Context) -> Provider:
+    """Where the measurement comes from: the metric's provider, weighed where the metric asks for evidence."""
+    provider = provider_of(task.metric, context)
+    evidence, counting = resolved.evidence.get(task.name), resolved.counting.get(task.name)
+    if evidence is None:
+        return provider
+    return weighed(provider, evidence, provider_of(counting, context) if counting else None)
 
 
 async def _asked(provider: Provider, task: Task) -> Measurement:

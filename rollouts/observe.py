@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
+from analysis import evidence
 from analysis.api import AnalysisTemplate, AnalysisTemplateRef, ClusterAnalysisTemplate
 from analysis.providers.registry import unsupported
 from analysis.schema import Obj, parse_time

@@ -191,28 +191,41 @@ class OneShot:
         """Read once and judge what was read."""
         started = self.context.now()
         try:
-            await self.login()
-            reading = await self._reading()
+            reading = await self.reading()
         except ProviderError as error:
-            return Measurement(
-                phase=AnalysisPhase.ERROR,
-                message=self._shown(str(error)),
-                started_at=started,
-                finished_at=self.context.now(),
-            )
+            return self.failed(error, started)
+        return self.judged(reading, started)
+
+    async def reading(self) -> Reading:
+        """Read once. ProviderError when there is no result."""
+        await self.login()
+        return await self._reading()
+
+    def failed(self, error: ProviderError, started: datetime) -> Measurement:
+        """A measurement without a result."""
+        return Measurement(
+            phase=AnalysisPhase.ERROR,
+            message=self.shown(str(error)),
+            started_at=started,
+            finished_at=self.context.now(),
+        )
+
+    def judged(self, reading: Reading, started: datetime) -> Measurement:
+        """What the metric's conditions make of a result."""
         finished = self.context.now()
         phase, message = evaluate(self.metric, reading.result, finished)
         shown = reading.text if phase is not AnalysisPhase.ERROR or reading.text_on_error else ""
         return Measurement(
             phase=phase,
-            message=self._shown(message),
+            message=self.shown(message),
             started_at=started,
             finished_at=finished,
-            value=self._shown(shown),
+            value=self.shown(shown),
             metadata={key: redact(value, self._hidden) for key, value in reading.metadata.items()},
         )
 
-    def _shown(self, text: str) -> str:
+    def shown(self, text: str) -> str:
+        """`text` as it may be stored: without credentials, and not too long."""
         text = redact(text, self._hidden)
         return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}… ({len(text)} characters)"
 

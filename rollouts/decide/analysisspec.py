@@ -1,5 +1,6 @@
 """Pure. From the templates that an analysis names to the spec of its AnalysisRun, and what stands in the way."""
 
+from analysis import evidence
 from analysis.api import AnalysisTemplate, AnalysisTemplateRef, Argument
 from analysis.schema import Obj
 from analysis.templates import (
@@ -23,6 +24,11 @@ def spec_of_run(world: World, analysis: RolloutAnalysis, *, stable: Hash, latest
     args = resolve(analysis.args, world.rollout, stable=stable, latest=latest)
     templates = _templates(world, analysis)
     return run_spec(templates, args, analysis.dry_run, analysis.measurement_retention).wire()
+
+
+def annotations_of_run(world: World, analysis: RolloutAnalysis) -> dict[str, str]:
+    """What the templates' annotations ask of a run of this analysis."""
+    return evidence.of_run(_templates(world, analysis))
 
 
 def analysis_fault(world: World, path: str, analysis: RolloutAnalysis, *, background: bool) -> str:

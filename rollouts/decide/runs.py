@@ -6,7 +6,7 @@ from analysis.schema import Obj
 from rollouts.api import defaults, labels
 from rollouts.api.status import RolloutAnalysisRunStatus
 from rollouts.decide import slots, wording
-from rollouts.decide.analysisspec import spec_of_run
+from rollouts.decide.analysisspec import annotations_of_run, spec_of_run
 from rollouts.decide.context import Context
 from rollouts.decide.facts import Aborting, CurrentRun, Pausing, Slot
 from rollouts.decide.plan import DeleteRun, StartRun, StopRun, Wait
@@ -119,7 +119,11 @@ def _manifest(ctx: Context, use: Use, name: str, spec: Obj) -> Obj:
         "metadata": {
             "name": name,
             "labels": {**own, **extra.labels, **selector},
-            "annotations": {labels.REVISION: str(ctx.revision), **extra.annotations},
+            "annotations": {
+                labels.REVISION: str(ctx.revision),
+                **extra.annotations,
+                **annotations_of_run(ctx.world, use.analysis),
+            },
         },
         "spec": spec,
     }

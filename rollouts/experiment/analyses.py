@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
+from analysis import evidence
 from analysis.api import AnalysisTemplate, AnalysisTemplateRef, Argument, Metric
 from analysis.schema import Obj, format_time
 from analysis.templates import TemplateError, resolve_templates, run_spec
@@ -88,11 +89,12 @@ def _start(view: View, analysis: ExperimentAnalysisTemplateRef) -> Iterator[Told
         return
     try:
         spec = spec_of_run(view, analysis)
+        asked = evidence.of_run(_templates(view, analysis))
     except TemplateError as error:
         yield _not_created(analysis, str(error))
         return
     name = _free_name(view, f"{view.name}-{analysis.name}")
-    yield StartRun(analysis.name, name, manifests.analysis_run(view, analysis, name, spec))
+    yield StartRun(analysis.name, name, manifests.analysis_run(view, analysis, name, spec, asked))
     yield Entry(name=analysis.name, analysis_run=name, phase=PENDING)
 
 
@@ -115,10 +117,7 @@ def _free_name(view: View, base: str) -> str:
 
 def spec_of_run(view: View, analysis: ExperimentAnalysisTemplateRef) -> Obj:
     """The spec of the run of an analysis. TemplateError says why there can be none."""
-    ref = AnalysisTemplateRef(template_name=analysis.template_name, cluster_scope=analysis.cluster_scope)
-    templates = resolve_templates(
-        [ref], lambda wanted: view.world.templates.get((wanted.cluster_scope, wanted.template_name))
-    )
+    templates = _templates(view, analysis)
     for template in templates:
         fault = view.world.template_faults.get((template.kind == "ClusterAnalysisTemplate", template.name))
         if fault:
@@ -130,6 +129,13 @@ def spec_of_run(view: View, analysis: ExperimentAnalysisTemplateRef) -> Obj:
         _meant(view.spec.dry_run, templates),
         _meant(view.spec.measurement_retention, templates),
     ).wire()
+
+
+def _templates(view: View, analysis: ExperimentAnalysisTemplateRef) -> tuple[AnalysisTemplate, ...]:
+    ref = AnalysisTemplateRef(template_name=analysis.template_name, cluster_scope=analysis.cluster_scope)
+    return resolve_templates(
+        [ref], lambda wanted: view.world.templates.get((wanted.cluster_scope, wanted.template_name))
+    )
 
 
 def _argument(view: View, arg: Argument) -> Argument:

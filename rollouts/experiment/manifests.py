@@ -96,8 +96,10 @@ def _numbered(declared: dict[tuple[int, str], str | None]) -> Iterator[Obj]:
         yield {**named, "port": number, "targetPort": number, "protocol": protocol}
 
 
-def analysis_run(view: View, analysis: ExperimentAnalysisTemplateRef, name: str, spec: Obj) -> Obj:
-    """The AnalysisRun of an analysis."""
+def analysis_run(
+    view: View, analysis: ExperimentAnalysisTemplateRef, name: str, spec: Obj, asked: dict[str, str]
+) -> Obj:
+    """The AnalysisRun of an analysis; `asked` are the annotations that its templates ask for."""
     instance = {labels.INSTANCE_ID: view.world.instance_id} if view.world.instance_id else {}
     extra = view.spec.analysis_run_metadata
     return {
@@ -108,6 +110,7 @@ def analysis_run(view: View, analysis: ExperimentAnalysisTemplateRef, name: str,
             "labels": {**instance, **extra.labels},
             "annotations": {
                 **extra.annotations,
+                **asked,
                 ANALYSIS_NAME: analysis.name,
                 AVAILABLE_AT: life_of(view),
             },
