@@ -231,6 +231,63 @@ def test_unready_pods_of_an_interrupted_canary_go_at_once_and_ready_ones_only_wh
     assert sizes(toy, V2) == [0]
 
 
+# ── traffic ──
+
+
+def test_a_first_deployment_touches_no_traffic_before_it_is_whole():
+    toy = Toy(make.rollout(make.weight(20), canary=make.ISTIO), ("stable", "canary"))
+    toy.settle()
+    toy.ready(V1, 4)
+    toy.settle()
+    assert not [line for line in toy.log if line.startswith("weight")]
+    assert "weights" not in toy.status["canary"]
+    toy.run()
+    assert toy.weights == (0, 100)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "reached"),
+    [(None, False), ({"type": "Percent", "value": 80}, True), ({"type": "Percent", "value": 88}, False)],
+)
+def test_a_share_moves_only_while_stable_has_pods_for_the_rest(threshold, reached):
+    canary = {**make.ISTIO, **({"replicaProgressThreshold": threshold} if threshold else {})}
+    toy = deployed(make.weight(20), make.pause(), services=("stable", "canary"), canary=canary, replicas=10)
+    toy.image(V2)
+    toy.settle()
+    toy.ready(V1, 7)
+    toy.ready(V2)
+    toy.log.clear()
+    toy.settle()
+    assert toy.weights == ((20, 80) if reached else (0, 100)), "80 % of ten pods are eight"
+
+
+def test_shares_are_parts_of_another_whole_where_the_spec_says_so():
+    routing = {"nginx": {"stableIngress": "main"}, "maxTrafficWeight": 1000}
+    toy = routed(make.weight(5), make.pause(), trafficRouting=routing)
+    toy.image(V2)
+    toy.run()
+    weights = toy.status["canary"]["weights"]
+    assert (weights["canary"]["weight"], weights["stable"]["weight"]) == (5, 995)
+    assert sizes(toy, V2) == [1]
+
+
+def test_of_two_routes_only_the_one_that_a_step_names_without_match_goes():
+    routes = [header_step("one"), header_step("two")]
+    gone = {"setHeaderRoute": {"name": "one"}}
+    managed = {**make.ISTIO["trafficRouting"], "managedRoutes": [{"name": "one"}, {"name": "two"}]}
+    toy = routed(make.weight(20), *routes, make.pause(), gone, make.pause(), trafficRouting=managed)
+    toy.image(V2)
+    toy.run()
+    assert [route.name for route in toy.routes] == ["one", "two"]
+    toy.patch_status(pauseConditions=None)
+    toy.run()
+    assert [route.name for route in toy.routes] == ["two"]
+
+
+def header_step(name: str) -> make.Obj:
+    return {"setHeaderRoute": {"name": name, "match": [{"headerName": "agent", "headerValue": {"exact": "x"}}]}}
+
+
 # ── what is told ──
 
 

@@ -7,7 +7,7 @@ import pytest
 from rollouts.kube.refs import ANALYSIS_TEMPLATE, ROLLOUT, SERVICE, Obj
 from rollouts.sandbox.dialects.istio import VIRTUAL_SERVICE
 from tests import make
-from tests.stories.objects import istio, judged, metric, rollout, service, template, virtual_service
+from tests.stories.objects import analysis, istio, judged, metric, rollout, service, template, virtual_service
 from tests.stories.stage import Stage
 
 pytestmark = pytest.mark.virtual
@@ -219,11 +219,21 @@ async def test_a_template_that_disappears_in_the_middle_stops_the_rollout_but_no
         await stage.reaches("Healthy")
 
 
-async def test_a_template_of_a_provider_that_is_not_supported_is_refused_by_name() -> None:
+FOREIGN = metric(provider={"plugin": {"acme/metrics": {"query": "x"}}})
+JUDGED_BY_OUTER: dict[str, Obj] = {
+    "in a step": rollout(make.weight(20), judged("outer")),
+    "in the background": rollout(make.weight(20), canary={"analysis": analysis("outer")}),
+    "before a switch": make.blue_green(prePromotionAnalysis=analysis("outer")),
+    "after a switch": make.blue_green(postPromotionAnalysis=analysis("outer")),
+}
+
+
+@pytest.mark.parametrize("judged_rollout", JUDGED_BY_OUTER.values(), ids=JUDGED_BY_OUTER)
+async def test_a_template_of_a_provider_that_is_not_supported_is_refused_by_name(judged_rollout: Obj) -> None:
     async with Stage() as stage:
-        foreign = metric(provider={"plugin": {"acme/metrics": {"query": "x"}}})
-        await stage.apply(template("check", foreign), rollout(make.weight(20), judged()))
-        await refused(stage, "check", "provider plugin acme/metrics is not supported")
+        outer = template("outer", metric("other"), templates=[{"templateName": "check"}])
+        await stage.apply(service("active"), service("preview"), outer, template("check", FOREIGN), judged_rollout)
+        await refused(stage, "\"check\": metric 'errors': provider plugin acme/metrics is not supported")
         await stage.apply(template())
         await stage.reaches("Healthy", limit=2)
 

@@ -127,6 +127,18 @@ async def test_a_failed_experiment_aborts_the_update_and_a_retry_runs_another_on
         assert experiments(stage) == {FIRST: "Failed", f"{FIRST}-1": "Successful"}
 
 
+async def test_a_provider_that_is_not_supported_aborts_the_update_by_name() -> None:
+    async with Stage() as stage:
+        foreign = metric(provider={"plugin": {"acme/metrics": {"query": "x"}}})
+        await stage.deploy(template("check", foreign), rollout(tries(analyses=[uses()]), make.pause()))
+        await stage.release("img:2")
+        await stage.reaches("Degraded", "RolloutAborted")
+        cause = "AnalysisTemplate check: metric 'errors': provider plugin acme/metrics is not supported"
+        assert cause in stage.phase().message
+        assert list(experiments(stage).values()) == ["Error"]
+        await stage.until(lambda: len(stage.all(POD)) == 5)
+
+
 async def test_an_unclear_experiment_pauses_and_no_other_one_begins_until_somebody_resumes() -> None:
     async with Stage() as stage:
         step = tries(analyses=[uses(requiredForCompletion=True)])

@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 
-from rollouts.decide.plan import Destination
+from rollouts.api.rollout import Rollout
+from rollouts.decide.plan import Destination, Split
 from rollouts.decide.world import Hash
 from rollouts.traffic.alb import MANAGED
 from rollouts.traffic.base import RoutingError
-from tests.traffic.stage import Obj, Objects, header, router, split
+from rollouts.traffic.registry import routers
+from tests import make
+from tests.traffic.stage import SETTINGS, Obj, Objects, header, router, split
 from tests.traffic.test_nginx import ingress, path
 
 ACTION = "alb.ingress.kubernetes.io/actions.stable"
@@ -67,6 +70,19 @@ def test_a_root_service_names_the_action():
     objects = Objects(ingress({"http": {"paths": [action_path("root")]}}))
     objects.say(alb(rootService="root"), split(5))
     assert groups(annotations(objects)["alb.ingress.kubernetes.io/actions.root"]) == {"canary": 5, "stable": 95}
+
+
+def test_two_services_that_take_turns_share_the_action_of_the_root_service():
+    objects = Objects(ingress({"http": {"paths": [action_path("root")]}}))
+    wanted = Split(Destination("pong", Hash("new"), 15), Destination("ping", Hash("old"), 85))
+    turns = {"pingPong": {"pingService": "ping", "pongService": "pong"}}
+    manifest = make.rollout(
+        canary={**turns, "trafficRouting": {"alb": {"ingress": "main", "rootService": "root", "servicePort": 443}}}
+    )
+    (subject,) = routers(Rollout.model_validate(manifest), SETTINGS)
+    objects.say(subject, wanted)
+    action = annotations(objects)["alb.ingress.kubernetes.io/actions.root"]
+    assert list(groups(action).items()) == [("pong", 15), ("ping", 85)]
 
 
 def test_every_ingress_is_edited_also_behind_one_that_is_right_already():

@@ -88,7 +88,10 @@ def test_hosts_count_up_to_their_first_dot():
     before = virtual_service(
         {"route": [destination("stable.default.svc.cluster.local", 100), destination("canary.default", 0)]}
     )
-    assert list(weights(edited(before, split(30))).values()) == [70, 30]
+    assert weights(edited(before, split(30))) == {
+        "stable.default.svc.cluster.local": 70,
+        "canary.default": 30,
+    }
 
 
 def test_experiments_get_entries_and_lose_them_again():
@@ -101,6 +104,11 @@ def test_experiments_get_entries_and_lose_them_again():
 def test_strangers_without_weight_stay():
     before = virtual_service({"route": [destination("stable", 100), destination("canary", 0), destination("other", 0)]})
     assert weights(edited(before, split(20))) == {"stable": 80, "canary": 20, "other": 0}
+
+
+def test_a_stranger_with_a_weight_loses_its_entry():
+    third = [destination("stable", 90), destination("canary", 0), destination("shadow", 10)]
+    assert weights(edited(virtual_service({"route": third}), split(0))) == {"stable": 100, "canary": 0}
 
 
 def test_only_the_named_routes_are_edited():
@@ -171,6 +179,16 @@ def test_a_missing_virtual_service_is_named():
 def test_one_or_several_must_be_named():
     both = {"virtualService": {"name": "vs"}, "virtualServices": [{"name": "vs"}]}
     assert "either VirtualService or VirtualServices must be configured" in router(both).fault({})
+
+
+def test_istio_is_asked_before_other_routers_and_stops_them_by_what_it_lacks():
+    given = {"istio": {"virtualService": {"name": "vs"}}, "smi": {}}
+    manifest = make.rollout(make.weight(20), canary={**make.ISTIO, "trafficRouting": given})
+    asked = routers(Rollout.model_validate(manifest), SETTINGS)
+    assert [type(each).__name__ for each in asked] == ["Istio", "Smi"]
+    assert 'virtualservices.networking.istio.io "vs" not found' in asked[0].fault({})
+    with pytest.raises(RoutingError, match="not found"):
+        list(asked[0].edit({}, split(20)))
 
 
 def test_without_istio_no_kind_is_needed():

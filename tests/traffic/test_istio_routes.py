@@ -97,6 +97,31 @@ def test_a_named_sole_primary_keeps_getting_weights_beside_a_header_route():
     assert weights(after, 1) == {"stable": 70, "canary": 30}
 
 
+@pytest.mark.parametrize("name", [{}, {"name": "primary"}], ids=["without a name", "by name"])
+def test_the_only_route_of_others_keeps_getting_weights_beside_a_mirror(name):
+    """Upstream then writes those of the mirror alone."""
+    primary = {**name, "route": PRIMARY["route"]}
+    first = edited(virtual_service(primary), split(0, routes=(mirror(),), managed=MANAGED))
+    after = edited(first, split(30, routes=(mirror(),), managed=MANAGED))
+    assert [weights(after, place) for place in (0, 1)] == [{"stable": 70, "canary": 30}] * 2
+
+
+def test_managed_routes_that_stood_behind_others_come_first_in_their_order():
+    header_routes = (header("b"), header("a"))
+    behind = [{"name": name, "route": [destination("canary", 100)]} for name in ("x", "a", "b")]
+    istio = {"virtualService": {"name": "vs", "routes": ["primary"]}}
+    wanted = split(0, routes=header_routes, managed=("b", "a"))
+    after = edited(virtual_service(*behind, PRIMARY), wanted, router(istio, ("b", "a")))
+    assert [route["name"] for route in after["spec"]["http"]] == ["b", "a", "x", "primary"]
+
+
+def test_a_route_that_stands_already_is_not_written_again():
+    """Upstream updates it in each pass."""
+    wanted = split(20, routes=(header(), mirror()), managed=MANAGED)
+    after = edited(virtual_service(PRIMARY), wanted)
+    assert list(router(managed=MANAGED).edit(found(after), wanted)) == []
+
+
 def test_unnamed_routes_are_not_multiplied():
     """Upstream makes n² of n unnamed routes."""
     plain = {"route": PRIMARY["route"]}
@@ -242,3 +267,13 @@ def test_http_and_tls_of_one_object_are_both_edited():
     after = edited(vs, split(20), router(istio))
     assert weights(after)["canary"] == 20
     assert after["spec"]["tls"][0]["route"][1]["weight"] == 20
+
+
+@pytest.mark.parametrize("section", ["http", "tls"])
+def test_each_section_of_one_object_has_to_carry_the_split(section):
+    istio = {"virtualService": {"name": "vs", "routes": ["primary"], "tlsRoutes": [{"port": 443}]}}
+    sections = {"http": [PRIMARY], "tls": [secure(443, "a")]}
+    lacking = {**sections[section][0], "route": [destination("stable", 100)]}
+    vs = other_sections(**{**sections, section: [lacking]})
+    assert "Canary Service 'canary' not found in route" in router(istio).fault(found(vs))
+    assert router(istio).fault(found(other_sections(**sections))) == ""
