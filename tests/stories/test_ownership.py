@@ -57,6 +57,21 @@ async def test_a_controller_without_an_instance_leaves_the_others_alone() -> Non
         assert "status" not in stage.rollout()
 
 
+async def test_a_service_of_another_instance_keeps_its_pods() -> None:
+    async with Stage() as stage:
+        foreign = rollout(replicas=1, canary={"stableService": "stable"})
+        foreign["metadata"]["labels"] = {labels.INSTANCE_ID: "blue"}
+        theirs = service("stable")
+        theirs["metadata"]["annotations"] = {labels.MANAGED_BY_ROLLOUTS: "r"}
+        theirs["spec"]["selector"][labels.POD_TEMPLATE_HASH] = V1
+        await stage.apply(foreign, theirs)
+        await stage.passes(60)
+        assert stage.get(SERVICE, "stable")["spec"]["selector"][labels.POD_TEMPLATE_HASH] == V1
+        await stage.delete(ROLLOUT, "r")
+        await stage.change(SERVICE, "stable", {"metadata": {"labels": {"a": "change"}}})
+        await stage.until(lambda: labels.POD_TEMPLATE_HASH not in stage.get(SERVICE, "stable")["spec"]["selector"])
+
+
 async def test_a_namespaced_controller_asks_for_nothing_outside_its_namespace() -> None:
     async with Stage("--namespaced", "--namespace", "default") as stage:
         await stage.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "far"}})
