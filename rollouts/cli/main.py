@@ -11,6 +11,7 @@ What a command needs is imported when it runs, so that --help answers at once. E
     lint         rollouts.cli.lint.run
     explain      rollouts.cli.explain.run
     test         rollouts.cli.analysistest.run
+    backtest     rollouts.cli.backtest.run
 """
 
 import sys
@@ -35,6 +36,7 @@ commands:
   lint         find what is wrong with manifests, without a cluster
   explain      say in words what a template or a Rollout will do
   test         try templates on answers that files write down
+  backtest     see what a template would have said of the past
   version      print the version
 
 rollouts COMMAND --help lists the flags of a command.
@@ -115,6 +117,12 @@ def _test(argv: Sequence[str]) -> int:
     return run_tests(argv)
 
 
+def _backtest(argv: Sequence[str]) -> int:
+    from rollouts.cli.backtest import run as run_backtest
+
+    return run_backtest(argv)
+
+
 def _version(argv: Sequence[str]) -> int:
     from importlib.metadata import version
 
@@ -132,6 +140,7 @@ _COMMANDS: dict[tuple[str, ...], Run] = {
     ("lint",): _lint,
     ("explain",): _explain,
     ("test",): _test,
+    ("backtest",): _backtest,
     ("version",): _version,
     ("--version",): _version,
 }

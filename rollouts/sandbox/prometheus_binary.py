@@ -18,6 +18,7 @@ import structlog
 log = structlog.get_logger(__name__)
 
 _PACKAGE = "prometheus"
+_PROGRAMS = (_PACKAGE, "promtool")
 _DOWNLOAD_IN = 300.0
 
 
@@ -25,33 +26,35 @@ class PrometheusMissing(RuntimeError):
     """There is no prometheus and none can be had here; the message says in one line what to do."""
 
 
-def find_or_install() -> Path:
-    """A binary that runs. May download some 20 MB, once, and takes part in a lock meanwhile.
+def find_or_install(program: str = _PACKAGE) -> Path:
+    """A binary that runs: prometheus, or promtool beside it. May download some 20 MB, once, and takes part in a lock
+    meanwhile.
 
     Raises PrometheusMissing.
     """
     folder = cache_folder()
-    if found := find(folder):
+    if found := find(folder, program):
         return found
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder / ".lock"):
-        return find(folder) or _install(folder)
+        return find(folder, program) or _install(folder, program)
 
 
-def find(folder: Path) -> Path | None:
+def find(folder: Path, program: str = _PACKAGE) -> Path | None:
     """The first of PATH and the cache folder that runs."""
-    on_path = shutil.which(_PACKAGE)
-    candidates = ([Path(on_path)] if on_path else []) + [folder / _PACKAGE]
+    on_path = shutil.which(program)
+    candidates = ([Path(on_path)] if on_path else []) + [folder / program]
     return next((candidate for candidate in candidates if accepts(candidate)), None)
 
 
 def accepts(binary: Path, *flags: str) -> bool:
-    """Whether this is a prometheus that runs on this machine and knows these flags."""
+    """Whether this is a prometheus, or its promtool, that runs on this machine and knows these flags."""
     try:
         answer = subprocess.run([binary, *flags, "--version"], capture_output=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return answer.returncode == 0 and b"prometheus, version" in answer.stdout + answer.stderr
+    said = answer.stdout + answer.stderr
+    return answer.returncode == 0 and any(f"{program}, version".encode() in said for program in _PROGRAMS)
 
 
 def cache_folder() -> Path:
@@ -71,7 +74,7 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _install(folder: Path) -> Path:
+def _install(folder: Path, program: str) -> Path:
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise PrometheusMissing(
             "no prometheus on PATH, and no apt-get to fetch one: install prometheus (https://prometheus.io/download) "
@@ -79,17 +82,17 @@ def _install(folder: Path) -> Path:
         )
     log.info("fetching prometheus from the system's packages", into=str(folder))
     with tempfile.TemporaryDirectory(dir=folder, prefix="unpack-") as scratch:
-        binary = _unpacked(Path(scratch))
+        binary = _unpacked(Path(scratch)) / program
         if not accepts(binary):
             raise PrometheusMissing(
                 f"the package {_PACKAGE} does not run unpacked on this machine: install prometheus so that "
                 "`prometheus --version` works, then try again"
             )
-        return binary.replace(folder / _PACKAGE)
+        return binary.replace(folder / program)
 
 
 def _unpacked(scratch: Path) -> Path:
-    """Download the package with the machine's lists, else with lists of our own, and unpack it."""
+    """The folder of the package's programs: downloaded with the machine's lists, else with lists of our own."""
     complaints = []
     for lists in ([], _own_lists(scratch)):
         try:
@@ -98,7 +101,7 @@ def _unpacked(scratch: Path) -> Path:
             _run(["apt-get", *lists, "-o", "APT::Sandbox::User=root", "-qq", "download", _PACKAGE], scratch)
             package = next(scratch.glob(f"{_PACKAGE}_*.deb"))
             _run(["dpkg-deb", "-x", str(package), str(scratch / "tree")], scratch)
-            return scratch / "tree" / "usr" / "bin" / "prometheus"
+            return scratch / "tree" / "usr" / "bin"
         except (subprocess.SubprocessError, OSError, StopIteration) as error:
             complaints.append(_complaint(error))
     raise PrometheusMissing(

@@ -1,0 +1,68 @@
+"""From a file to the spec of a run that asks one Prometheus for the past."""
+
+from collections.abc import Mapping
+
+from analysis.api import AnalysisRunSpec, AnalysisTemplate, AnalysisTemplateRef, Argument, Metric
+from analysis.arguments import resolve_metrics
+from analysis.templates import resolve_templates, run_spec
+from analysis.validate import invalid_run, provider_names
+from rollouts.lint.fileset import FileSet, Read
+from rollouts.lint.manifests import read
+
+
+class CannotReplay(Exception):
+    """The template cannot be tried on the past. The text is for the user."""
+
+
+def spec_of(path: str, name: str, args: Mapping[str, str], address: str) -> tuple[AnalysisRunSpec, tuple[str, ...]]:
+    """The run of a template, its arguments filled in, and what of it is left out, one text each.
+
+    Metrics that do not ask a Prometheus are left out: nothing else can be asked about the past.
+    CannotReplay, TemplateError or Unreadable when no run can come of it.
+    """
+    documents, bad = read([path])
+    if bad:
+        raise CannotReplay(f"{bad[0].path}:{bad[0].line}: {bad[0].text}")
+    files = FileSet(documents)
+    one = _chosen(files, name)
+
+    def lookup(reference: AnalysisTemplateRef) -> AnalysisTemplate | None:
+        found = files.template(reference, one.document)
+        return found.value if found else None
+
+    given = [Argument(name=name, value=value) for name, value in args.items()]
+    spec = run_spec((one.value, *resolve_templates(one.value.spec.templates, lookup)), given)
+    known = tuple(arg.model_copy(update={"value_from": None}) if arg.name in args else arg for arg in spec.args)
+    missing = [arg.name for arg in known if arg.value_from is not None or arg.value is None]
+    if missing:
+        raise CannotReplay(f"the argument '{missing[0]}' has no value here: give it with --arg {missing[0]}=VALUE")
+    resolved = resolve_metrics(spec.metrics, known, {})
+    if fault := resolved.error or invalid_run(spec, resolved.metrics):
+        raise CannotReplay(fault)
+    kept = tuple(_asking(metric, address) for metric in resolved.metrics if metric.provider.prometheus is not None)
+    left_out = [metric for metric in resolved.metrics if metric.provider.prometheus is None]
+    if not kept:
+        raise CannotReplay(f"no metric of '{one.value.name}' asks a Prometheus")
+    notes = tuple(
+        f"metric '{metric.name}' is left out: {', '.join(provider_names(metric.provider))} knows no past"
+        for metric in left_out
+    )
+    return AnalysisRunSpec(metrics=kept), notes
+
+
+def _chosen(files: FileSet, name: str) -> Read[AnalysisTemplate]:
+    found = [one for one in files.templates if not name or one.value.name == name]
+    if not found:
+        raise CannotReplay(f"there is no template '{name}' in the file" if name else "there is no template in the file")
+    if len(found) > 1:
+        names = ", ".join(dict.fromkeys(one.value.name for one in found))
+        raise CannotReplay(f"the file holds several templates ({names}): choose one with --template")
+    return found[0]
+
+
+def _asking(metric: Metric, address: str) -> Metric:
+    """The metric, asking the Prometheus at `address`."""
+    prometheus = metric.provider.prometheus
+    assert prometheus is not None, "only such metrics are kept"
+    asked = prometheus.model_copy(update={"address": address})
+    return metric.model_copy(update={"provider": metric.provider.model_copy(update={"prometheus": asked})})

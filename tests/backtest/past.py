@@ -1,0 +1,89 @@
+"""A real Prometheus with an hour of made history: noise, three blips that no release should die of, two incidents."""
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+
+from rollouts.sandbox.prometheus import free_port
+from rollouts.sandbox.prometheus_binary import find_or_install
+
+NOON = datetime(2026, 1, 10, 12, tzinfo=UTC)
+ONE = timedelta(minutes=60)
+EVERY = timedelta(seconds=15)
+PER_STEP = 1500  # requests in 15 seconds
+
+BLIPS = (5, 33, 58)
+INCIDENTS = ((15, 20), (42, 45))
+"""Minutes after noon."""
+
+
+def share(minute: float) -> float:
+    """The share of requests that fail."""
+    if any(begin <= minute < end for begin, end in INCIDENTS):
+        return 0.3
+    return 0.3 if any(blip <= minute < blip + 0.25 for blip in BLIPS) else 0.005
+
+
+def exposition() -> Iterator[str]:
+    """The history in the format of OpenMetrics."""
+    yield "# TYPE http_requests counter"
+    good = bad = 0.0
+    steps = int(ONE / EVERY)
+    samples: dict[str, list[str]] = {"200": [], "500": []}
+    for step in range(steps + 1):
+        at = (NOON + step * EVERY).timestamp()
+        failing = share(step * EVERY / timedelta(minutes=1))
+        good, bad = good + PER_STEP * (1 - failing), bad + PER_STEP * failing
+        for status, total in (("200", good), ("500", bad)):
+            samples[status].append(f'http_requests_total{{service="api",status="{status}"}} {total:g} {at:.0f}')
+    for lines in samples.values():
+        yield from lines
+    yield "# EOF"
+
+
+def make(folder: Path) -> Path:
+    """Blocks of the history in `folder`."""
+    text, data = folder / "history.om", folder / "data"
+    text.write_text("\n".join(exposition()) + "\n")
+    promtool = find_or_install("promtool")
+    subprocess.run([promtool, "tsdb", "create-blocks-from", "openmetrics", text, data], check=True, capture_output=True)
+    return data
+
+
+@asynccontextmanager
+async def serving(folder: Path) -> AsyncIterator[str]:
+    """A Prometheus over the history; its URL."""
+    binary, data = await asyncio.to_thread(find_or_install), await asyncio.to_thread(make, folder)
+    config, url = folder / "prometheus.yml", f"http://127.0.0.1:{free_port()}"
+    config.write_text("scrape_configs: []\n")
+    process = await asyncio.create_subprocess_exec(
+        binary,
+        f"--config.file={config}",
+        f"--storage.tsdb.path={data}",
+        "--storage.tsdb.retention.time=50y",
+        f"--web.listen-address={url.removeprefix('http://')}",
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        await _ready(url)
+        yield url
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def _ready(url: str) -> None:
+    async with asyncio.timeout(30), httpx.AsyncClient() as client:
+        while True:
+            try:
+                if (await client.get(f"{url}/-/ready")).status_code == httpx.codes.OK:
+                    return
+            except httpx.TransportError:
+                pass  # not yet listening
+            await asyncio.sleep(0.05)
