@@ -13,7 +13,7 @@ import yaml
 from analysis.api import AnalysisPhase, AnalysisRun, AnalysisTemplate
 from analysis.arguments import resolve_metrics
 from analysis.course import Done, Due, course
-from analysis.decide import Taken, TaskKind
+from analysis.decide import Taken
 from analysis.evidence import EVIDENCE, read
 from analysis.expr.values import FloatList
 from analysis.providers.base import Context, OneShot, Provider, Reading
@@ -107,7 +107,7 @@ async def verdict(template: AnalysisTemplate, canary: Canary, http: Http, minute
 async def _done(provider: Provider, due: Due) -> Done:
     taken = []
     for task in due.tasks:
-        resumed = task.kind is TaskKind.RESUME and task.measurement is not None
-        measurement = await (provider.resume(task.measurement) if resumed else provider.run())
-        taken.append(Taken(task.name, measurement, resumed))
+        begun = task.measurement
+        measurement = await (provider.run() if begun is None else provider.resume(begun))
+        taken.append(Taken(task.name, measurement, begun is not None))
     return Done(taken, due.now)
