@@ -5,11 +5,14 @@ from typing import Any
 import pytest
 
 from rollouts.api.canary import SetHeaderRoute
+from rollouts.api.rollout import Rollout
 from rollouts.api.traffic import GATEWAY_API
-from rollouts.decide.plan import Destination, HeaderRoute
+from rollouts.decide.plan import Destination, HeaderRoute, Split
 from rollouts.decide.world import Hash
 from rollouts.traffic.base import RoutingError
-from tests.traffic.stage import Obj, Objects, header, router, split
+from rollouts.traffic.registry import routers
+from tests import make
+from tests.traffic.stage import SETTINGS, Obj, Objects, header, router, split
 
 LABEL = "rollouts.argoproj.io/gatewayapi-canary"
 ROOT: Obj = {"path": {"type": "PathPrefix", "value": "/"}}
@@ -247,6 +250,26 @@ def test_what_the_configuration_gets_wrong_is_refused():
     assert Objects().fault(gateway(httpRuote="h")).startswith(f"{path}.httpRuote: Forbidden: unknown field")
     assert Objects().fault(gateway(httpRoutes=[{}])).startswith(f"{path}.httpRoutes[0].name: Invalid value: ")
     assert Objects().fault(gateway(configMap="older")) == ""
+
+
+def test_backends_are_told_by_services_so_these_have_to_be_named():
+    manifest = make.rollout(canary={"stableService": "s", "trafficRouting": {"plugins": {GATEWAY_API: {}}}})
+    (subject,) = routers(Rollout.model_validate(manifest), SETTINGS)
+    assert Objects().fault(subject).startswith('spec.strategy.canary.canaryService: Invalid value: "": Canary service')
+
+
+def test_services_that_take_turns_are_told_by_the_split():
+    manifest = make.rollout(
+        canary={
+            "pingPong": {"pingService": "ping", "pongService": "pong"},
+            "trafficRouting": {"plugins": {GATEWAY_API: {"httpRoute": "h"}}},
+        }
+    )
+    (subject,) = routers(Rollout.model_validate(manifest), SETTINGS)
+    objects = Objects(route(rule(backend("ping"), backend("pong"))))
+    assert objects.fault(subject) == ""
+    objects.say(subject, Split(Destination("pong", Hash("new"), 15), Destination("ping", Hash("old"), 85)))
+    assert weights(rules(objects)[0]) == {"pong": 15, "ping": 85}
 
 
 def test_a_mirror_step_that_nobody_acts_on_is_refused():

@@ -36,7 +36,7 @@ class Gateway:
         routes = [step.set_header_route for step in canary.steps if step.set_header_route is not None]
         known = tuple(HeaderRoute(route.name, route.match) for route in routes if route.match)
         namespace = config.namespace or rollout.metadata.namespace
-        return cls(rollout, config, namespace, known, wrong or _mirrored(canary))
+        return cls(rollout, config, namespace, known, wrong or _unserved(canary) or _mirrored(canary))
 
     # ── which routes ──
 
@@ -110,6 +110,15 @@ class Gateway:
             return route
         others = {name: text for name, text in labels.items() if name != key}
         return {**route, "metadata": {**route["metadata"], "labels": others | ({key: wanted} if wanted else {})}}
+
+
+def _unserved(canary: CanaryStrategy) -> str:
+    """Backends are told by their Services: without names there is nothing to weigh."""
+    if canary.ping_pong is not None or (canary.canary_service and canary.stable_service):
+        return ""
+    field = "canaryService" if canary.stable_service else "stableService"
+    text = "Canary service and Stable service must to be set to use Traffic Routing"
+    return fielderrors.invalid(f"spec.strategy.canary.{field}", "", text)
 
 
 def _mirrored(canary: CanaryStrategy) -> str:
