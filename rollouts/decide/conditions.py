@@ -202,7 +202,9 @@ def out_of_time(ctx: Context, status: RolloutStatus) -> Iterable[Aborting]:
     """With spec.progressDeadlineAbort, the end of an update without progress. `status` holds this pass's counts."""
     if not ctx.spec.progress_deadline_abort or ctx.changed or ctx.aborted or ctx.is_stable or ctx.new is None:
         return
-    if not made_progress(ctx, status) and timed_out(ctx, ctx.stored.conditions):
+    progressing = ctx.stored.condition(wording.PROGRESSING)
+    is_late = progressing is not None and progressing.reason == wording.PROGRESS_DEADLINE_EXCEEDED
+    if not made_progress(ctx, status) and (is_late or timed_out(ctx, ctx.stored.conditions)):
         yield Aborting(wording.replica_set_timed_out(ctx.new.name))
 
 

@@ -143,6 +143,21 @@ def test_an_update_without_progress_is_aborted_where_the_spec_says_so():
     assert sizes(toy, V1, V2) == [3, 0]
 
 
+def test_an_update_that_is_late_already_is_aborted_once_the_spec_asks_for_it():
+    toy = deployed(spec={"progressDeadlineSeconds": 60})
+    toy.image(V2)
+    toy.settle()
+    toy.wait(seconds=61)
+    toy.settle()
+    assert "abort" not in toy.status
+    assert toy.phase.startswith("Degraded ProgressDeadlineExceeded")
+    toy.spec(progressDeadlineAbort=True)
+    toy.settle()
+    assert toy.status["abort"] is True
+    toy.run(toy.now + timedelta(minutes=1))
+    assert sizes(toy, V1, V2) == [3, 0]
+
+
 # ── Services that somebody else changes ──
 
 
