@@ -180,7 +180,7 @@ class RolloutController:
         if self._pulse is None or duration is None or not (duration.finished_at and duration.rollout_started_at):
             return
         whole = (duration.finished_at - duration.rollout_started_at).total_seconds()
-        manual = float(duration.total_manual_pause_duration_seconds)
+        manual = float(duration.total_manual_pause_duration_seconds or 0)
         self._pulse.update_ended(duration.completion_status, whole, manual)
 
     def _hold_is_over(self, key: Key, hold: float) -> bool:

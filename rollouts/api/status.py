@@ -129,10 +129,12 @@ class RolloutDuration(Part):
 
     rollout_started_at: Time | None = Field(None, description="When it began.")
     manual_pause_started_at: Time | None = Field(None, description="When the current pause without an end began.")
-    total_manual_pause_duration_seconds: int = Field(0, description="Seconds spent in pauses without an end.")
+    total_manual_pause_duration_seconds: int | None = Field(
+        None, description="Seconds spent in pauses without an end; absent as long as none has ended."
+    )
     finished_at: Time | None = Field(None, description="When it ended.")
     completion_status: str = Field(
-        "", description="How it ended: Promoted, FastPromoted, Aborted, RolledBack or FastRolledBack."
+        "", description="How it ended: Promoted, FastPromoted, Aborted; or is going to end: RolledBack, FastRolledBack."
     )
 
 
