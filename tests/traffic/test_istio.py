@@ -172,6 +172,20 @@ def test_a_virtual_service_that_cannot_carry_the_split_is_refused(http, istio, f
         list(router(istio).edit(found(virtual_service(*http)), split(20)))
 
 
+def test_a_kind_of_route_that_a_virtual_service_has_none_of_is_not_asked_for():
+    tls = {
+        "match": [{"port": 3000, "sniHosts": ["shop"]}],
+        "route": [destination("stable", 100), destination("canary", 0)],
+    }
+    vs = virtual_service()
+    vs["spec"] = {"hosts": ["shop"], "tls": [tls]}
+    istio = {"virtualService": {"name": "vs", "routes": ["primary"], "tlsRoutes": [{"port": 3000}]}}
+    assert router(istio).fault(found(vs)) == ""
+    after = edited(vs, split(20), istio)
+    assert [entry["weight"] for entry in after["spec"]["tls"][0]["route"]] == [80, 20]
+    assert "http" not in after["spec"]
+
+
 def test_a_missing_virtual_service_is_named():
     assert router().fault({}).endswith('"vs": virtualservices.networking.istio.io "vs" not found')
 

@@ -29,13 +29,15 @@ def selected(virtual_service: Obj, target: Target, managed: frozenset[str]) -> d
     any at all, is not there.
     """
     spec = virtual_service.get("spec") or {}
+    http, tls, tcp = spec.get("http") or [], spec.get("tls") or [], spec.get("tcp") or []
+    nothing = not (http or tls or tcp)
     chosen: dict[str, list[int]] = {}
-    if spec.get("http") or target.spec.routes:
-        chosen["http"] = _http(spec.get("http") or [], target.spec.routes, managed)
-    if spec.get("tls") or target.spec.tls_routes:
-        chosen["tls"] = _tls(spec.get("tls") or [], target.spec.tls_routes)
-    if spec.get("tcp") or target.spec.tcp_routes:
-        chosen["tcp"] = _tcp(spec.get("tcp") or [], target.spec.tcp_routes)
+    if http or (nothing and target.spec.routes):
+        chosen["http"] = _http(http, target.spec.routes, managed)
+    if tls or (nothing and target.spec.tls_routes):
+        chosen["tls"] = _tls(tls, target.spec.tls_routes)
+    if tcp or (nothing and target.spec.tcp_routes):
+        chosen["tcp"] = _tcp(tcp, target.spec.tcp_routes)
     if not chosen:
         raise RoutingError(ONE_ROUTE)
     return chosen
