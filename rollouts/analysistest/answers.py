@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import parse_qs
 
 import httpx
 
@@ -32,15 +33,27 @@ class Script:
         return answer
 
 
-def transport(metric: Metric, answer: Answer) -> httpx.MockTransport:
-    """Every request of one measurement is answered with `answer`. CannotAnswer when it fits the provider not."""
-    body = _body(metric, answer)
+def transport(metric: Metric, answer: Answer, counting: Metric | None = None) -> httpx.MockTransport:
+    """Every request of one measurement is answered with `answer`, but for that of `counting`, which counts samples.
+
+    CannotAnswer when the answer fits the provider not.
+    """
+    body, samples = _body(metric, answer), json.dumps({"status": "success", "data": _number(answer.samples)})
 
     async def handle(request: httpx.Request) -> httpx.Response:
         await asyncio.sleep(answer.delay.total_seconds())
-        return httpx.Response(answer.status, text=body)
+        counts = counting is not None and _query(request) == _query_of(counting) != _query_of(metric)
+        return httpx.Response(answer.status, text=samples if counts else body)
 
     return httpx.MockTransport(handle)
+
+
+def _query(request: httpx.Request) -> str:
+    return parse_qs(request.content.decode()).get("query", [""])[0]
+
+
+def _query_of(metric: Metric) -> str:
+    return metric.provider.prometheus.query if metric.provider.prometheus else ""
 
 
 def verdict(answer: Answer, measurement: Measurement) -> Measurement:
@@ -62,9 +75,13 @@ def _body(metric: Metric, answer: Answer) -> str:
     return json.dumps({"status": "success", "data": _data(answer, in_range=spec.range_query is not None)})
 
 
+def _number(value: float) -> dict[str, Any]:
+    return {"resultType": "scalar", "result": [0, format_float(value)]}
+
+
 def _data(answer: Answer, *, in_range: bool) -> dict[str, Any]:
     if answer.scalar is not None:
-        return {"resultType": "scalar", "result": [0, format_float(answer.scalar)]}
+        return _number(answer.scalar)
     given = answer.value if isinstance(answer.value, tuple) else (answer.value,)
     values = [format_float(value) for value in given if value is not None]
     if in_range:

@@ -31,7 +31,7 @@ class Answer(_Part):
 
     Exactly one of: `value` (what a Prometheus query answers: a number or a list is a vector), `scalar` (one number
     that is no list), `json` or `body` (any provider over HTTP), `phase` (a verdict, as of a Job). `status` is that of
-    HTTP, `delay` how long the answer takes.
+    HTTP, `delay` how long the answer takes, `samples` how many the query for evidence counts (enough, when absent).
     """
 
     value: float | tuple[float, ...] | None = None
@@ -41,6 +41,7 @@ class Answer(_Part):
     phase: AnalysisPhase | None = None
     status: int = 200
     delay: Span = timedelta(0)
+    samples: float = 1e12
     times: int = Field(1, ge=1)
 
     @model_validator(mode="before")

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from analysis.api import AnalysisRun, AnalysisRunSpec, Measurement
+from analysis.api import AnalysisRun, Measurement
 from analysis.arguments import ResolvedMetrics
 from analysis.course import Done, Due, course
 from analysis.decide import Taken, Task
@@ -38,14 +38,14 @@ class _WrittenSecrets:
         return {key: value.encode() for key, value in self._secrets[name].items()}
 
 
-def play(spec: AnalysisRunSpec, case: Case, secrets: Mapping[str, Mapping[str, str]]) -> tuple[AnalysisRun, timedelta]:
-    """The run at its end, and how late that is. WithoutEnd, or CannotAnswer, with what to change in the test."""
-    return clock.run(_Player(spec, case, secrets).lead())
+def play(run: AnalysisRun, case: Case, secrets: Mapping[str, Mapping[str, str]]) -> tuple[AnalysisRun, timedelta]:
+    """`run` at its end, and how late that is. WithoutEnd, or CannotAnswer, with what to change in the test."""
+    return clock.run(_Player(run, case, secrets).lead())
 
 
 class _Player:
-    def __init__(self, spec: AnalysisRunSpec, case: Case, secrets: Mapping[str, Mapping[str, str]]) -> None:
-        self.run = AnalysisRun(metadata={"name": "test", "namespace": "default", "uid": "test"}, spec=spec)
+    def __init__(self, run: AnalysisRun, case: Case, secrets: Mapping[str, Mapping[str, str]]) -> None:
+        self.run = run
         self.case, self.secrets = case, _WrittenSecrets(secrets)
         self.scripts = {name: Script(name, answers) for name, answers in case.answers.items()}
 
@@ -78,7 +78,7 @@ class _Player:
             begun = Measurement(phase=answer.phase, started_at=clock.now())
             await asyncio.sleep(answer.delay.total_seconds())
             return Taken(task.name, verdict(answer, begun).model_copy(update={"finished_at": clock.now()}))
-        http = Http(transport(task.metric, answer))
+        http = Http(transport(task.metric, answer, resolved.counting.get(task.name)))
         try:
             context = Context(run=run, http=http, now=clock.now, secrets=self.secrets, environ=_ENVIRON)
             (taken,) = await measure((task,), resolved, context)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from analysis.api import AnalysisPhase, AnalysisRun, AnalysisRunSpec
-from analysis.arguments import ResolvedMetrics, resolve_metrics
+from analysis.arguments import ResolvedMetrics
 from analysis.course import Done, Due, course
 from analysis.decide import Taken
-from analysis.measure import measure
+from analysis.measure import measure, resolve
 from analysis.providers.base import Context, SecretError
 from analysis.providers.flights import Flights
 from analysis.providers.http import Http
@@ -39,14 +39,21 @@ class NoSecrets:
 
 
 async def replay(
-    spec: AnalysisRunSpec, began: datetime, watched: timedelta, until: datetime, http: Http
+    spec: AnalysisRunSpec,
+    annotations: Mapping[str, str],
+    began: datetime,
+    watched: timedelta,
+    until: datetime,
+    http: Http,
 ) -> Release | None:
     """The analysis of a release that began at `began` and was watched for at most `watched`.
 
-    History ends at `until`: nothing after it is asked. None when the analysis is not over by then.
+    `annotations` are those of its run. History ends at `until`: nothing after it is asked. None when the analysis is
+    not over by then.
     """
-    run = AnalysisRun(metadata={"name": "backtest", "namespace": "default", "uid": "backtest"}, spec=spec)
-    resolved = resolve_metrics(spec.metrics, spec.args, {})
+    metadata = {"name": "backtest", "namespace": "default", "uid": "backtest", "annotations": dict(annotations)}
+    run = AnalysisRun(metadata=metadata, spec=spec)
+    resolved = await resolve(run, NoSecrets())
     stop = began + watched
     steps, now, readings, stopped = course(run, resolved, began), began, Counter[AnalysisPhase](), False
     try:

@@ -1,8 +1,8 @@
 """Many releases that might have been, the incidents that they ran into, and how other thresholds would have done."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from analysis import limits
@@ -17,12 +17,15 @@ from rollouts.backtest.thresholds import with_threshold
 class Plan:
     """Which past to judge: a release begins at `since` and then `every` so often, each watched for `watched`.
 
-    One that is not over at `until` is left out: what would have become of it is not known."""
+    One that is not over at `until` is left out: what would have become of it is not known. `annotations` are those of
+    every run.
+    """
 
     since: datetime
     until: datetime
     every: timedelta
     watched: timedelta
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ async def studied(spec: AnalysisRunSpec, plan: Plan, sweep: Sequence[float], his
 async def _verdicts(spec: AnalysisRunSpec, plan: Plan, http: Http) -> Verdicts:
     releases, began = [], plan.since
     while began < plan.until:
-        release = await replay(spec, began, plan.watched, plan.until, http)
+        release = await replay(spec, plan.annotations, began, plan.watched, plan.until, http)
         if release is not None:
             releases.append(release)
         began += plan.every

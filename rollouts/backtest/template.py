@@ -1,9 +1,11 @@
 """From a file to the spec of a run that asks one Prometheus for the past."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from analysis.api import AnalysisRunSpec, AnalysisTemplate, AnalysisTemplateRef, Argument, Metric
 from analysis.arguments import resolve_metrics
+from analysis.evidence import of_run
 from analysis.templates import resolve_templates, run_spec
 from analysis.validate import invalid_run, provider_names
 from rollouts.lint.fileset import FileSet, Read
@@ -14,11 +16,20 @@ class CannotReplay(Exception):
     """The template cannot be tried on the past. The text is for the user."""
 
 
-def spec_of(path: str, name: str, args: Mapping[str, str], address: str) -> tuple[AnalysisRunSpec, tuple[str, ...]]:
-    """The run of a template, its arguments filled in, and what of it is left out, one text each.
+@dataclass(frozen=True)
+class Chosen:
+    """The run of a template with its annotations, arguments filled in; and what is left out of it, one text each."""
+
+    spec: AnalysisRunSpec
+    annotations: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+def spec_of(path: str, name: str, args: Mapping[str, str], address: str) -> Chosen:
+    """The run of a template that asks the Prometheus at `address`.
 
     Metrics that do not ask a Prometheus are left out: nothing else can be asked about the past.
-    CannotReplay, TemplateError or Unreadable when no run can come of it.
+    CannotReplay, EvidenceError, TemplateError or Unreadable when no run can come of it.
     """
     documents, bad = read([path])
     if bad:
@@ -31,7 +42,8 @@ def spec_of(path: str, name: str, args: Mapping[str, str], address: str) -> tupl
         return found.value if found else None
 
     given = [Argument(name=name, value=value) for name, value in args.items()]
-    spec = run_spec((one.value, *resolve_templates(one.value.spec.templates, lookup)), given)
+    templates = (one.value, *resolve_templates(one.value.spec.templates, lookup))
+    spec = run_spec(templates, given)
     known = tuple(arg.model_copy(update={"value_from": None}) if arg.name in args else arg for arg in spec.args)
     missing = [arg.name for arg in known if arg.value_from is not None or arg.value is None]
     if missing:
@@ -47,7 +59,7 @@ def spec_of(path: str, name: str, args: Mapping[str, str], address: str) -> tupl
         f"metric '{metric.name}' is left out: {', '.join(provider_names(metric.provider))} knows no past"
         for metric in left_out
     )
-    return AnalysisRunSpec(metrics=kept), notes
+    return Chosen(AnalysisRunSpec(metrics=kept, args=known), of_run(templates), notes)
 
 
 def _chosen(files: FileSet, name: str) -> Read[AnalysisTemplate]:

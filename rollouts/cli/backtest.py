@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -73,15 +74,15 @@ async def _judge(args: argparse.Namespace) -> None:
     from rollouts.backtest.study import studied
     from rollouts.backtest.template import spec_of
 
-    spec, notes = spec_of(args.path, args.template, dict(_pair(each) for each in args.arg), args.prometheus)
-    plan = _plan(args, spec)
+    chosen = spec_of(args.path, args.template, dict(_pair(each) for each in args.arg), args.prometheus)
+    spec, plan = chosen.spec, replace(_plan(args, chosen.spec), annotations=chosen.annotations)
     await reach(httpx.AsyncHTTPTransport(), args.prometheus)
     history = Remembering(httpx.AsyncHTTPTransport(retries=2))
     study = await studied(spec, plan, _sweep(args, spec), history)
     if args.format == "json":
         print(json.dumps(_document(study), indent=2))
         return
-    for note in notes:
+    for note in chosen.notes:
         print(f"note: {note}")
     _print(spec, plan, study)
 

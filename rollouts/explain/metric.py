@@ -6,6 +6,7 @@ from datetime import timedelta
 from analysis import limits
 from analysis.api import AnalysisPhase, Metric
 from analysis.evaluate import evaluate
+from analysis.evidence import Evidence, Lack
 from analysis.expr.values import FloatList
 from analysis.validate import invalid_metric, provider_names
 from rollouts.explain.trials import MOST_READINGS, Trial, always, by_turns, tried
@@ -25,22 +26,28 @@ _NO_CONDITIONS = {
 }
 
 
-def told(metric: Metric, dry_run: bool = False) -> Iterator[str]:
-    """One sentence a line. The metric's arguments are filled in, as far as they are known."""
+def told(metric: Metric, dry_run: bool = False, asked: Evidence | None = None) -> Iterator[str]:
+    """One sentence a line. The metric's arguments are filled in, as far as they are known.
+
+    `asked` is the evidence that the template's annotation asks for.
+    """
     fault = invalid_metric(metric)
     if fault:
         yield f"cannot run: {fault}"
         return
     yield _schedule(metric)
     yield from _readings(metric)
+    yield from _evidence(asked)
     if dry_run:
         yield "decides nothing: it is measured as a dry run"
         return
     for phase in (BAD, UNCLEAR, ERROR):
+        if phase is ERROR and asked is not None and asked.error is not None:
+            continue
         if phase is ERROR or phase in possible(metric):
             yield _ending(metric, phase)
     yield _success(metric)
-    yield from _unasked(metric)
+    yield from _unasked(metric, asked)
 
 
 def seconds(span: timedelta) -> str:
@@ -179,9 +186,26 @@ def ordinal(number: int) -> str:
     return f"{number}{ending}"
 
 
-def _unasked(metric: Metric) -> Iterator[str]:
+_LACKS = {Lack.WAIT: "waited out", Lack.INCONCLUSIVE: WORDS[UNCLEAR], Lack.FAIL: WORDS[BAD]}
+
+
+def _evidence(asked: Evidence | None) -> Iterator[str]:
+    """What the annotation adds."""
+    if asked is None:
+        return
+    if asked.at_least is not None:
+        yield f"a reading over fewer than {asked.at_least} samples is {_LACKS[asked.too_few]}"
+    if asked.error is not None:
+        yield f"a provider that is down is {_LACKS[asked.error]}"
+    if asked.longest_wait is not None:
+        yield f"what is waited out is {_LACKS[asked.after_wait]} after {seconds(asked.longest_wait)}"
+
+
+def _unasked(metric: Metric, asked: Evidence | None) -> Iterator[str]:
     """What the conditions make of answers that nobody thinks of."""
     if metric.provider.prometheus is None or not (metric.success_condition or metric.failure_condition):
         return
     empty, nan = (evaluate(metric, result)[0] for result in (FloatList([]), FloatList([float("nan")])))
-    yield f"no data is {WORDS[empty]}, NaN is {WORDS[nan]}"
+    no_data = _LACKS[asked.no_data] if asked and asked.no_data else WORDS[empty]
+    no_number = _LACKS[asked.nan] if asked and asked.nan else WORDS[nan]
+    yield f"no data is {no_data}, NaN is {no_number}"

@@ -16,6 +16,7 @@ from analysis.api import (
     ClusterAnalysisTemplate,
     Metric,
 )
+from analysis.evidence import Evidence, EvidenceError, read
 from analysis.schema import Model
 from analysis.templates import TemplateError, resolve_templates
 from rollouts.api.experiment import Experiment
@@ -156,6 +157,15 @@ class FileSet:
     def service(self, name: str, near: Document) -> Document | None:
         """The Service that `near` means by `name`."""
         return next((one for one in self.services if one.name == name and _reaches(near, one)), None)
+
+
+def evidence_of(document: Document) -> dict[str, Evidence]:
+    """What the metrics of a template ask for by its annotation; nothing where that has a fault."""
+    template = AnalysisTemplate.model_validate(document.obj)
+    try:
+        return read(template.metadata.get("annotations") or {}, template.spec.metrics)
+    except EvidenceError:
+        return {}
 
 
 def _reaches(one: Document, other: Document) -> bool:

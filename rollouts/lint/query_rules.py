@@ -9,7 +9,7 @@ from analysis.expr.errors import ExprError
 from analysis.expr.parser import parse as parse_condition
 from analysis.expr.values import FloatList
 from rollouts.lint import promql
-from rollouts.lint.fileset import CANARY_HASH, STABLE_HASH, FileSet, Use
+from rollouts.lint.fileset import CANARY_HASH, STABLE_HASH, FileSet, Use, evidence_of
 from rollouts.lint.filled import known, likely, query, tags
 from rollouts.lint.manifests import Document, Steps
 from rollouts.lint.registry import Fault, Severity, rule
@@ -77,6 +77,8 @@ def _unparsable(metric: Metric) -> str:
 )
 def empty_result(files: FileSet) -> Iterator[Fault]:
     for document, index, metric, filled, found in _judged(files):
+        if _weighed(document, metric, "no_data"):
+            continue
         if promql.can_be_empty(found) and evaluate(filled, FloatList([]))[0] is AnalysisPhase.ERROR:
             text = f"metric '{metric.name}': no data is an error of `{_conditions(filled)}`"
             yield Fault(document, _at(index), text)
@@ -92,6 +94,8 @@ def empty_result(files: FileSet) -> Iterator[Fault]:
 def nan_result(files: FileSet) -> Iterator[Fault]:
     for document, index, metric, filled, found in _judged(files):
         conditions = _conditions(filled)
+        if _weighed(document, metric, "nan"):
+            continue
         if not conditions or "isNaN" in conditions or not promql.can_be_nan(found):
             continue
         phase, _ = evaluate(filled, FloatList([float("nan")]))
@@ -155,6 +159,12 @@ def _advice(use: Use) -> str:
     canary = use.rollout.spec.strategy.canary if use.rollout else None
     labels = canary.canary_metadata.labels if canary and canary.canary_metadata else {}
     return "".join(f'; canaryMetadata sets {name}="{value}"' for name, value in list(labels.items())[:1])
+
+
+def _weighed(document: Document, metric: Metric, lack: str) -> bool:
+    """Whether the template's annotation says what such an answer means."""
+    asked = evidence_of(document).get(metric.name)
+    return asked is not None and getattr(asked, lack) is not None
 
 
 def _judged(files: FileSet) -> Iterator[tuple[Document, int, Metric, Metric, promql.Query]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from analysis import limits
+from analysis import evidence, limits
 from analysis.api import AnalysisTemplate, AnalysisTemplateRef, Metric
 from analysis.arguments import undeclared
 from analysis.providers.registry import unsupported
@@ -101,7 +101,8 @@ def _declared_above(files: FileSet, child: str, arg: str) -> str:
 def unused_arg(files: FileSet) -> Iterator[Fault]:
     for one in files.templates:
         below = files.resolved(Use(one.document, (), one.value.spec.templates, (), False, None))
-        used = {name for each in (one.value, *below) for metric in each.spec.metrics for name in asked_for(metric)}
+        metrics = [metric for each in (one.value, *below) for metric in (*each.spec.metrics, *evidence.counted(each))]
+        used = {name for metric in metrics for name in asked_for(metric)}
         for index, arg in enumerate(one.value.spec.args):
             if arg.name not in used:
                 yield Fault(one.document, ("spec", "args", index), f"argument '{arg.name}' is not used")
@@ -147,6 +148,18 @@ def metric_spec(files: FileSet) -> Iterator[Fault]:
         text = invalid_metric(likely(metric, args)) or next(iter(unsupported((metric,))), "")
         if text:
             yield Fault(document, ("spec", "metrics", index), f"metric '{metric.name}': {text}")
+
+
+@rule(
+    "annotation",
+    Severity.ERROR,
+    "An annotation that changes how a template judges is not known, or cannot be acted on: the Rollout is refused.",
+)
+def annotation(files: FileSet) -> Iterator[Fault]:
+    for one in files.templates:
+        text = evidence.fault(one.value.metadata.get("annotations"), one.value.spec.metrics)
+        if text:
+            yield Fault(one.document, ("metadata", "annotations"), text)
 
 
 @rule(

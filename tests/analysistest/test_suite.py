@@ -97,6 +97,15 @@ def test_arguments_of_a_test_win_over_those_of_its_suite_and_of_the_template(tmp
     assert faults(tmp_path, f"{test}    expect: {{phase: Successful, metrics: {{errors: {{failed: 0}}}}}}\n") == []
 
 
+def test_evidence_that_a_template_asks_for_is_weighed(tmp_path: Path) -> None:
+    asked = "'errors: {samples: \"sum(requests)\", atLeast: 100, longestWait: 5m}'"
+    annotated = f"metadata: {{name: errors, annotations: {{analysis.rollouts.dev/evidence: {asked}}}}}"
+    template = TEMPLATE.replace("metadata: {name: errors}", annotated)
+    test = "  - name: x\n    answers: {{errors: [{{value: 0.2, samples: {0}, times: 3}}, 0.2]}}\n    expect: {1}\n"
+    assert faults(tmp_path, test.format(100, "{phase: Failed, after: 90s}"), template) == []
+    assert faults(tmp_path, test.format(99, "{phase: Failed, after: 180s}"), template) == []
+
+
 def test_other_providers_are_answered_in_json_and_secrets_are_written_down(tmp_path: Path) -> None:
     template = """\
 apiVersion: argoproj.io/v1alpha1

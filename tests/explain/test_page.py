@@ -69,6 +69,15 @@ def test_dry_runs_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "    decides nothing: it is measured as a dry run\n" in explained(tmp_path, text, capsys)
 
 
+def test_evidence_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = "'errors: {samples: q, atLeast: 100, noData: wait, nan: fail, longestWait: 5m}'"
+    annotated = f"metadata: {{name: errors, annotations: {{analysis.rollouts.dev/evidence: {asked}}}}}"
+    lines = explained(tmp_path, SOUND.replace("metadata: {name: errors}", annotated), capsys).splitlines()
+    assert "    a reading over fewer than 100 samples is waited out" in lines
+    assert "    what is waited out is inconclusive after 300 s" in lines
+    assert lines[-1] == "    no data is waited out, NaN is bad"
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

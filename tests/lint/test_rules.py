@@ -127,6 +127,14 @@ SLIPS: dict[str, tuple[tuple[str, str], str, str]] = {
         "- name: errors",
         "count (5) must be >= failureLimit",
     ),
+    "annotation": (
+        (
+            "metadata: {name: errors}",
+            "metadata: {name: errors, annotations: {analysis.rollouts.dev/evidence: 'errors: {}'}}",
+        ),
+        "metadata: {name: errors, annotations",
+        "it asks for nothing",
+    ),
     "endless-metric": (("      count: 5\n", ""), "- analysis:", "never ends"),
     "weights-not-rising": (("setWeight: 50", "setWeight: 10"), "setWeight: 10\n---", "setWeight 10 after setWeight 10"),
     "missing-service": (("{name: web-canary}", "{name: web-green}"), "canaryService", '"web-canary" is in none'),
@@ -247,6 +255,14 @@ def test_a_template_elsewhere_is_only_a_warning_when_no_template_is_here(tmp_pat
 def test_what_is_good_by_nan_is_only_worth_knowing(tmp_path: Path) -> None:
     text = changed(f"successCondition: {GUARDED}", "failureCondition: len(result) > 0 && result[0] > 0.05")
     assert [(one.rule, one.severity) for one in linted(tmp_path, text)] == [("nan-result", Severity.INFO)]
+
+
+def test_what_an_annotation_gives_a_meaning_to_is_no_surprise(tmp_path: Path) -> None:
+    text = changed(GUARDED, "result[0] < 0.05")
+    assert {finding.rule for finding in linted(tmp_path, text)} == {"empty-result", "nan-result"}
+    asked = "'errors: {noData: fail, nan: inconclusive}'"
+    annotations = f"{{name: errors, annotations: {{analysis.rollouts.dev/evidence: {asked}}}}}"
+    assert linted(tmp_path, text.replace("metadata: {name: errors}", f"metadata: {annotations}")) == ()
 
 
 def test_a_bad_document_leaves_the_others_of_its_file_alone(tmp_path: Path) -> None:
