@@ -67,11 +67,14 @@ def fresh_caches(traffic: TrafficSettings) -> Caches:
         analysis_runs=Cache(ANALYSIS_RUN, indexes={BY_NAMESPACE: in_namespace}),
         analysis_templates=Cache(ANALYSIS_TEMPLATE),
         cluster_analysis_templates=Cache(CLUSTER_ANALYSIS_TEMPLATE),
-        pods=Cache(POD, transform=_only_metadata, indexes={BY_HASH: hashed}),
+        pods=Cache(POD, transform=_seen, indexes={BY_HASH: hashed}),
         routing={resource: Cache(resource) for resource in traffic.resources},
         workloads={resource: Cache(resource) for resource in WORKLOADS.values()},
     )
 
 
-def _only_metadata(pod: Obj) -> Obj:
-    return {"metadata": lean(pod)["metadata"]}
+def _seen(pod: Obj) -> Obj:
+    """What is looked at of a pod: its metadata, and whether it is ready."""
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    ready = [{"type": "Ready", "status": one.get("status")} for one in conditions if one.get("type") == "Ready"]
+    return {"metadata": lean(pod)["metadata"], "status": {"conditions": ready}}

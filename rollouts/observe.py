@@ -234,6 +234,10 @@ def pod(obj: Obj, replica_set: str) -> Pod:
         annotations=metadata.get("annotations") or {},
         created=_created(obj),
         deleting="deletionTimestamp" in metadata,
+        ready=any(
+            condition.get("type") == "Ready" and condition.get("status") == "True"
+            for condition in (obj.get("status") or {}).get("conditions") or ()
+        ),
     )
 
 

@@ -51,6 +51,9 @@ def done(ctx: Context) -> datetime | None:
 
 
 def _allowed(ctx: Context) -> int:
+    """How many more pods may be missing now. The counts of ReplicaSets follow their pods a moment later: what was
+    evicted and still counts as available must not be spent twice."""
     asked = sum(rs.replicas for rs in ctx.world.replica_sets)
     _, unavailable = defaults.surge_and_unavailable(ctx.rollout)
-    return max(0, ctx.all_available - (max(ctx.replicas, asked) - max(1, unavailable)))
+    serving = sum(pod.ready and not pod.deleting for pod in ctx.world.pods)
+    return max(0, min(serving, ctx.all_available) - (max(ctx.replicas, asked) - max(1, unavailable)))

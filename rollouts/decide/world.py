@@ -62,6 +62,7 @@ class Pod:
     annotations: Mapping[str, str] = field(default_factory=dict)
     created: datetime | None = None
     deleting: bool = False
+    ready: bool = True
 
 
 @dataclass(frozen=True, slots=True)

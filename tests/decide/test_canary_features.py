@@ -289,6 +289,7 @@ def test_a_restart_evicts_as_many_pods_as_may_be_missing():
     assert "restartedAt" not in toy.status
     toy.step()
     assert toy.phase == "Progressing rollout is restarting"
+    assert toy.evicted == ("pod-0", "pod-1"), "those on their way out are missing, whatever the ReplicaSet still counts"
     toy.pods = [Pod("new", toy.of(V1).name, created=toy.now)]
     toy.run()
     assert toy.status["restartedAt"] == toy.manifest["spec"]["restartAt"]
