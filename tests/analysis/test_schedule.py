@@ -118,6 +118,13 @@ def test_an_argument_without_value_is_an_error() -> None:
     assert (refused.phase, refused.message) == (E, 'Unable to resolve metric arguments: argument "x" was not supplied')
 
 
+def test_an_argument_that_nobody_declares_is_an_error_also_in_a_dry_run() -> None:
+    unknown = run(metric("a"), metric("b", successCondition="{{args.x}}"), dryRun=[{"metricName": ".*"}])
+    refused = look(unknown).status
+    assert (refused.phase, refused.metric_results) == (E, ())
+    assert refused.message == "Unable to resolve metric arguments: metric 'b': failed to resolve {{args.x}}"
+
+
 def test_an_argument_error_later_keeps_what_was_measured() -> None:
     going = run(metric(), status=status(result(count=1)), args=[{"name": "x"}])
     refused = look(going).status
@@ -204,6 +211,7 @@ def test_retention_rules_name_their_metrics() -> None:
     specs = [metric(name, count=25, interval="1s") for name in ("a", "b", "c")]
     course = drive(run(*specs, measurementRetention=rules), {"a": [S], "b": [S], "c": [S]})
     assert [len(one.measurements) for one in course.status.metric_results] == [2, 10, 10]
+    assert [(one.count, one.successful) for one in course.status.metric_results] == [(25, 25)] * 3
 
 
 def test_a_failing_metric_stops_the_others() -> None:

@@ -156,6 +156,17 @@ def test_a_pause_ends_with_the_switch_and_not_with_the_promotion():
     assert toy.phase == "Progressing waiting for analysis to complete"
 
 
+def test_an_analysis_after_the_switch_goes_on_when_a_pod_is_lost():
+    toy = updated(postPromotionAnalysis=ANALYSIS)
+    toy.ready(V2, 1)
+    toy.settle()
+    assert [run.terminate for run in toy.runs.values()] == [False]
+    assert (toy.services["active"].hash, toy.status["stableRS"]) == (H2, H1)
+    verdict(toy, "Successful")
+    toy.run()
+    assert toy.status["stableRS"] == H2
+
+
 def test_a_failed_analysis_after_the_switch_takes_the_users_back():
     toy = updated(postPromotionAnalysis=ANALYSIS)
     verdict(toy, "Failed", "too slow")

@@ -173,6 +173,37 @@ def test_a_deadline_that_cannot_be_read_does_not_keep_an_aborted_canary():
     assert sizes(toy, V1, V2) == [5, 0]
 
 
+def test_an_aborted_canary_keeps_its_deadline_when_another_template_comes():
+    toy = routed(make.weight(20), make.pause())
+    toy.image(V2)
+    toy.run()
+    toy.patch_status(abort=True)
+    toy.settle()
+    deadline = toy.of(V2).annotations[DEADLINE]
+    toy.image(V3)
+    toy.run()
+    assert (sizes(toy, V2), toy.of(V2).annotations[DEADLINE]) == ([1], deadline)
+    toy.run(toy.now + timedelta(minutes=1))
+    assert sizes(toy, V1, V2, V3) == [5, 0, 1]
+
+
+def test_a_retry_begins_the_progress_deadline_anew():
+    toy = deployed(make.weight(20), make.pause(), progressDeadlineSeconds=60)
+    toy.image(V2)
+    toy.settle()
+    toy.patch_status(abort=True)
+    toy.settle()
+    toy.wait(hours=1)
+    toy.patch_status(abort=False)
+    toy.settle()
+    toy.wait(seconds=59)
+    toy.settle()
+    assert toy.status["phase"] == "Progressing"
+    toy.wait(seconds=2)
+    toy.settle()
+    assert toy.phase.startswith("Degraded ProgressDeadlineExceeded")
+
+
 # ── full promotion ──
 
 
