@@ -319,6 +319,37 @@ def header_step(name: str) -> make.Obj:
     return {"setHeaderRoute": {"name": name, "match": [{"headerName": "agent", "headerValue": {"exact": "x"}}]}}
 
 
+def test_subsets_of_a_rule_change_pods_only_while_they_have_no_share():
+    """Upstream lets passes fail until both versions are whole."""
+    subsets = {"name": "rule", "canarySubsetName": "c", "stableSubsetName": "s"}
+    by_subset = {"trafficRouting": {"istio": {"virtualService": {"name": "vs"}, "destinationRule": subsets}}}
+    toy = deployed(make.weight(50), make.pause(), canary=by_subset, rollbackWindow={"revisions": 1})
+    toy.image(V2)
+    toy.settle()
+    toy.patch_status(promoteFull=True)
+    toy.run(toy.now + timedelta(minutes=1))
+    assert sizes(toy, V1, V2) == [0, 5]
+    toy.image(V1)
+    toy.settle()
+    toy.ready(V1, 2)
+    toy.settle()
+    assert toy.weights == (0, 100)
+    recorded = toy.status["canary"]["weights"]
+    assert (recorded["canary"]["podTemplateHash"], recorded["stable"]["podTemplateHash"]) == (
+        make.hash_of(V1),
+        make.hash_of(V2),
+    )
+    toy.run()
+    assert toy.phase == "Healthy"
+
+
+def test_a_rollout_that_is_being_deleted_is_left_alone():
+    toy = routed(make.weight(20), make.pause())
+    toy.image(V2)
+    toy.manifest["metadata"]["deletionTimestamp"] = "2026-01-01T12:00:00Z"
+    assert not toy.step()
+
+
 # ── what is told ──
 
 

@@ -149,6 +149,23 @@ async def test_an_orphaned_replica_set_of_ours_is_taken_over_without_a_restart()
         assert {pod["metadata"]["uid"] for pod in stage.all(POD)} == pods
 
 
+async def test_a_replica_set_without_our_label_is_nobody_we_know() -> None:
+    async with Stage() as stage:
+        template = {"metadata": {"labels": {"app": "r"}}, "spec": {"containers": [{"name": "c", "image": "img:1"}]}}
+        foreign = {
+            "apiVersion": "apps/v1",
+            "kind": "ReplicaSet",
+            "metadata": {"name": "theirs", "namespace": "default"},
+            "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "r"}}, "template": template},
+        }
+        await stage.apply(foreign)
+        await stage.deploy(rollout(replicas=2))
+        await stage.passes(60)
+        theirs = stage.get(REPLICA_SET, "theirs")
+        assert (controller_of(theirs), theirs["spec"]["replicas"]) == (None, 1)
+        assert stage.sizes() == {"img:1": 2}
+
+
 async def test_a_controller_that_starts_anew_changes_nothing_on_a_settled_rollout() -> None:
     async with Stage() as stage:
         await stage.deploy(rollout(*TWO_STEPS))
