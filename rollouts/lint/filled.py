@@ -36,7 +36,7 @@ def likely(metric: Metric, args: Iterable[Argument]) -> Metric:
     try:
         filled = fill(metric, tuple(sorted(values.items())))
     except ArgumentError:  # a tag that asks for no argument: another rule tells
-        return metric
+        filled = metric
     unknown = asked_for(metric) - known(args).keys()
     durations = {
         name: "1m" for name in ("interval", "initial_delay") if unknown.intersection(tags(getattr(metric, name)))

@@ -257,6 +257,16 @@ def test_what_is_good_by_nan_is_only_worth_knowing(tmp_path: Path) -> None:
     assert [(one.rule, one.severity) for one in linted(tmp_path, text)] == [("nan-result", Severity.INFO)]
 
 
+def test_a_tag_that_asks_for_no_argument_is_told_once(tmp_path: Path) -> None:
+    text = changed("interval: 30s", 'interval: "{{args.pace}}"').replace("{{args.service}}", "{{inputs.service}}")
+    text = text.replace("- name: service\n", "- name: pace\n").replace(
+        "name: service, value: web", "name: pace, value: 30s"
+    )
+    assert [(one.rule, one.message) for one in linted(tmp_path, text)] == [
+        ("undeclared-arg", "metric 'errors': cannot fill {{inputs.service}}")
+    ]
+
+
 def test_what_an_annotation_gives_a_meaning_to_is_no_surprise(tmp_path: Path) -> None:
     text = changed(GUARDED, "result[0] < 0.05")
     assert {finding.rule for finding in linted(tmp_path, text)} == {"empty-result", "nan-result"}
