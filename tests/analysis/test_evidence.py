@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from analysis.api import AnalysisRun, AnalysisTemplate, Measurement, Metric
+from analysis.api import AnalysisRun, AnalysisTemplate, Argument, Measurement, Metric
+from analysis.arguments import resolve_metrics
 from analysis.decide import decide, record
 from analysis.evidence import EVIDENCE, Evidence, EvidenceError, Lack, counted, fault, of_run, read, shortage
 from analysis.expr.values import FloatList
@@ -113,6 +114,17 @@ def test_a_query_for_samples_uses_declared_arguments_only() -> None:
     assert [one.name for one in counted(template)] == ["m"]
     (found,) = validate_inline([template])
     assert "failed to resolve {{args.x}}" in found.text
+
+
+def test_a_metric_named_by_an_argument_is_meant_by_its_name_as_written() -> None:
+    name, args = "of-{{args.x}}", [Argument(name="x", value="api")]
+    spec = metric(name)
+    found = read(annotation(name, **COUNTED | {"samples": "n_{{args.x}}"}), [spec])
+    resolved = resolve_metrics([spec], args, {}, found)
+    assert list(resolved.evidence) == list(resolved.counting) == ["of-api"]
+    counts = resolved.counting["of-api"].provider.prometheus
+    assert counts is not None
+    assert counts.query == "n_api"
 
 
 # ── what is lacking ──
