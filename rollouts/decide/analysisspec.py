@@ -1,5 +1,8 @@
 """Pure. From the templates that an analysis names to the spec of its AnalysisRun, and what stands in the way."""
 
+from functools import lru_cache
+from typing import Generic, TypeVar
+
 from analysis import evidence
 from analysis.api import AnalysisTemplate, AnalysisTemplateRef, Argument
 from analysis.schema import Obj
@@ -15,6 +18,8 @@ from rollouts.api import fielderrors
 from rollouts.api.canary import RolloutAnalysis
 from rollouts.decide.arguments import FieldError, resolve
 from rollouts.decide.world import Hash, World
+
+T = TypeVar("T")
 
 _DUMMY_STABLE, _DUMMY_LATEST = Hash("dummy-stable-hash"), Hash("dummy-new-hash")
 
@@ -47,9 +52,41 @@ def analysis_fault(world: World, path: str, analysis: RolloutAnalysis, *, backgr
         args: tuple[Argument, ...] = resolve(analysis.args, world.rollout, stable=_DUMMY_STABLE, latest=_DUMMY_LATEST)
     except FieldError as error:
         return fielderrors.invalid(path.removesuffix(".templates") + ".args", analysis.args, str(error))
+    templates = tuple(_Same(template) for template in _templates(world, analysis))
+    found = _first_fault(_Same(analysis), templates, args, background)
+    return _fault(path, found) if found else ""
+
+
+class _Same(Generic[T]):
+    """Equal to nothing but a mention of the very same object, which it keeps alive; so no deep comparison is needed.
+
+    A spec and a template stay the same object for as long as they are not changed in the cluster.
+    """
+
+    __slots__ = ("it",)
+
+    def __init__(self, it: T) -> None:
+        self.it = it
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.it is other.it
+
+    def __hash__(self) -> int:
+        return id(self.it)
+
+
+@lru_cache(maxsize=1024)
+def _first_fault(
+    analysis: _Same[RolloutAnalysis],
+    templates: tuple[_Same[AnalysisTemplate], ...],
+    args: tuple[Argument, ...],
+    background: bool,
+) -> TemplateFault | None:
+    """What is wrong with a run of these templates. Remembered: every pass asks, and the answer seldom changes."""
     validate = validate_background if background else validate_inline
-    faults = validate(_templates(world, analysis), args, analysis.dry_run, analysis.measurement_retention)
-    return _fault(path, faults[0]) if faults else ""
+    dry_run, retention = analysis.it.dry_run, analysis.it.measurement_retention
+    faults = validate(tuple(template.it for template in templates), args, dry_run, retention)
+    return faults[0] if faults else None
 
 
 def _fault(path: str, fault: TemplateFault) -> str:
