@@ -27,7 +27,7 @@ from rollouts.sandbox.bench.environment import Environment, running
 from rollouts.sandbox.bench.fleet import ISTIO, PLAIN, Case
 from rollouts.sandbox.bench.story import tell
 from rollouts.sandbox.bench.usage import Unmeasurable
-from rollouts.sandbox.controlplane.binaries import ControlPlaneMissing, find_or_build
+from rollouts.sandbox.controlplane.binaries import Binaries, ControlPlaneMissing, find_or_build
 from rollouts.sandbox.controlplane.processes import ProcessFailed
 from rollouts.sandbox.demo.process import ControllerFailed
 
@@ -78,7 +78,7 @@ def run(argv: Sequence[str]) -> int:
 
 def _results(options: Options) -> Iterator[tuple[str, int, list[report.Row], str, dict[str, Any]]]:
     """What was measured, one after another: name, size, rows, and both as text and as plain data."""
-    binaries = find_or_build(Path("testenv"), Path(".cache/controlplane").absolute()) if options.cluster else None
+    binaries = _binaries() if options.cluster else None
 
     def place(*, controller: bool = True) -> AbstractAsyncContextManager[Environment]:
         return cluster.running(binaries, controller=controller) if binaries else running(controller=controller)
@@ -93,6 +93,13 @@ def _results(options: Options) -> Iterator[tuple[str, int, list[report.Row], str
         stood = _on_a_loop(standing.measure(options.standing, place(controller=False)))
         found = report.standing_rows(stood)
         yield "standing", stood.rollouts, found, report.standing_table(stood), report.standing_data(stood)
+
+
+def _binaries() -> Binaries:
+    module = Path("testenv").absolute()
+    if not (module / "go.mod").is_file():
+        raise ControlPlaneMissing(f"{module}/go.mod is not there: run --cluster in the folder of the sources")
+    return find_or_build(module, Path(".cache/controlplane").absolute())
 
 
 def _on_a_loop(work: Coroutine[Any, Any, T]) -> T:
