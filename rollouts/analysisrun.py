@@ -1,6 +1,5 @@
 """AnalysisRuns over a cluster: lends `analysis` the cache, the clock and secrets, and stores what it concludes."""
 
-import asyncio
 import base64
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +17,7 @@ from analysis.providers.base import Context, Jobs, SecretError, Secrets
 from analysis.providers.http import Http
 from analysis.providers.job import JOB_NAME, JOB_NAMESPACE
 from analysis.schema import Obj
-from rollouts.controller import Pulse
+from rollouts.controller import Pulse, timed
 from rollouts.jobs import has_ended
 from rollouts.kube.cache import Cache, Key
 from rollouts.kube.errors import NotFound, Refused
@@ -88,15 +87,8 @@ class AnalysisRunController:
         obj = self._cache.get(*key)
         if obj is None or "deletionTimestamp" in obj["metadata"]:
             return None
-        loop = asyncio.get_running_loop()
-        started, faulty = loop.time(), True
-        try:
-            delay = await self._pass(obj)
-            faulty = False
-            return delay
-        finally:
-            if self._pulse is not None:
-                self._pulse.reconciled(ANALYSIS_RUN.kind, *key, loop.time() - started, failed=faulty)
+        with timed(self._pulse, ANALYSIS_RUN, key):
+            return await self._pass(obj)
 
     async def _pass(self, obj: Obj) -> float | None:
         try:

@@ -13,6 +13,7 @@ from typing import assert_never
 from rollouts.api import labels
 from rollouts.api.template import templates_equal
 from rollouts.caches import Caches
+from rollouts.decide import wording
 from rollouts.decide.injected import own_template
 from rollouts.decide.plan import (
     Action,
@@ -203,7 +204,7 @@ class Applier:
         patch = service_patch(metadata["name"], action.hash)
         await self._patch(self._caches.services, metadata["namespace"], action.service, patch)
         if old != action.hash:
-            text = f"Switched selector for service '{action.service}' from '{old}' to '{action.hash}'"
+            text = wording.switched_service(action.service, old, action.hash)
             outcome.events.append(Event("SwitchService", text))
 
     async def _set_weight(self, world: World, action: SetWeight, outcome: Outcome) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
@@ -22,7 +23,7 @@ from rollouts.kube.cache import Key
 from rollouts.kube.errors import Conflict
 from rollouts.kube.events import Recorder
 from rollouts.kube.patch import merge_patch
-from rollouts.kube.refs import ROLLOUT
+from rollouts.kube.refs import ROLLOUT, Resource
 from rollouts.kube.wire import Wire
 from rollouts.observe import Observer
 
@@ -52,6 +53,19 @@ class Pulse(Protocol):
     def reconciled(self, kind: str, namespace: str, name: str, seconds: float, *, failed: bool = False) -> None: ...
 
     def update_ended(self, status: str, whole: float, manual_pause: float) -> None: ...
+
+
+@contextmanager
+def timed(pulse: Pulse | None, resource: Resource, key: Key) -> Iterator[None]:
+    """Tell how long the pass within took, and whether it failed."""
+    loop = asyncio.get_running_loop()
+    started, failed = loop.time(), True
+    try:
+        yield
+        failed = False
+    finally:
+        if pulse is not None:
+            pulse.reconciled(resource.kind, *key, loop.time() - started, failed=failed)
 
 
 class RolloutController:
@@ -88,15 +102,8 @@ class RolloutController:
             self._observer.forget(key)
             self._held.pop(key, None)
             return None
-        loop = asyncio.get_running_loop()
-        started, failed = loop.time(), True
-        try:
-            delay = await self._pass(key, obj)
-            failed = False
-            return delay
-        finally:
-            if self._pulse is not None:
-                self._pulse.reconciled(ROLLOUT.kind, *key, loop.time() - started, failed=failed)
+        with timed(self._pulse, ROLLOUT, key):
+            return await self._pass(key, obj)
 
     async def _pass(self, key: Key, obj: Obj) -> float | None:
         if self._prepare is not None:

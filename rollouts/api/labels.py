@@ -6,12 +6,6 @@ INSTANCE_ID = "argo-rollouts.argoproj.io/controller-instance-id"
 ROLLOUT_TYPE = "rollout-type"
 STEP_INDEX = "step-index"
 
-# Values of the label ROLLOUT_TYPE
-ROLLOUT_TYPE_STEP = "Step"
-ROLLOUT_TYPE_BACKGROUND = "Background"
-ROLLOUT_TYPE_PRE_PROMOTION = "PrePromotion"
-ROLLOUT_TYPE_POST_PROMOTION = "PostPromotion"
-
 # Annotations
 REVISION = "rollout.argoproj.io/revision"
 REVISION_HISTORY = "rollout.argoproj.io/revision-history"

@@ -7,7 +7,6 @@ PROGRESSING, AVAILABLE, PAUSED = "Progressing", "Available", "Paused"
 COMPLETED, HEALTHY, INVALID_SPEC, REPLICA_FAILURE = "Completed", "Healthy", "InvalidSpec", "ReplicaFailure"
 
 NEW_REPLICA_SET_CREATED = "NewReplicaSetCreated"
-FOUND_NEW_REPLICA_SET = "FoundNewReplicaSet"
 REPLICA_SET_UPDATED = "ReplicaSetUpdated"
 NEW_REPLICA_SET_AVAILABLE = "NewReplicaSetAvailable"
 REPLICA_SET_NOT_AVAILABLE = "ReplicaSetNotAvailable"
@@ -43,10 +42,6 @@ PHASE_HEALTHY, PHASE_DEGRADED, PHASE_PAUSED, PHASE_PROGRESSING = "Healthy", "Deg
 
 def replica_set_created(name: str) -> str:
     return f'Created new replica set "{name}"'
-
-
-def replica_set_found(name: str) -> str:
-    return f'Found new replica set "{name}"'
 
 
 def replica_set_progressing(name: str) -> str:

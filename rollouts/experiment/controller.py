@@ -11,7 +11,7 @@ from analysis.schema import Obj
 from rollouts.api import labels
 from rollouts.api.experiment import ExperimentStatus
 from rollouts.caches import Caches
-from rollouts.controller import Pulse
+from rollouts.controller import Pulse, timed
 from rollouts.decide.plan import Event
 from rollouts.experiment.apply import Applier, RefusedForGood
 from rollouts.experiment.decide import decide
@@ -63,15 +63,8 @@ class ExperimentController:
             self._observer.forget(key)
             self._held.pop(key, None)
             return None
-        loop = asyncio.get_running_loop()
-        started, failed = loop.time(), True
-        try:
-            delay = await self._pass(key, obj)
-            failed = False
-            return delay
-        finally:
-            if self._pulse is not None:
-                self._pulse.reconciled(EXPERIMENT.kind, *key, loop.time() - started, failed=failed)
+        with timed(self._pulse, EXPERIMENT, key):
+            return await self._pass(key, obj)
 
     async def _pass(self, key: Key, obj: Obj) -> float | None:
         world, now = await self._world(obj), self._clock()
