@@ -39,7 +39,8 @@ log = structlog.get_logger(__name__)
 class Gateway:
     """Serves from `start` to `stop`. `stats` counts what it answered, per version of the pod (NOBODY: by itself).
 
-    `namespace` is where host names without dots are looked up.
+    `namespace` is where host names without dots are looked up. While it is `stuck` it goes on with the routes and
+    pods that it knows, as a data plane does that its control plane no longer reaches.
     """
 
     def __init__(self, wire: Wire, *, namespace: str = "default", dialects: Sequence[Dialect] = DIALECTS) -> None:
@@ -48,6 +49,7 @@ class Gateway:
         self.caches = {resource: Cache(resource) for resource in (*required, *optional)}
         self.stats = Stats()
         self.url = ""
+        self.stuck = False
         self._watchers = [
             Watcher(wire, cache, optional=resource in optional, pace=PACE) for resource, cache in self.caches.items()
         ]
@@ -86,7 +88,7 @@ class Gateway:
         self._stale = True
 
     def _route(self, request: Request) -> Decision:
-        if self._stale:
+        if self._stale and not self.stuck:
             self._table.follow({resource: list(cache) for resource, cache in self.caches.items()})
             self._stale = False
         return self._table.route(request)

@@ -115,6 +115,19 @@ async def test_a_service_that_changes_its_selector_sends_its_users_elsewhere(clu
             pass
 
 
+async def test_a_stuck_gateway_goes_on_with_what_it_knew_until_it_hears_again(cluster: Cluster) -> None:
+    await cluster.add("old", "api:v1", role="stable")
+    await cluster.add("new", "api:v2", role="canary")
+    assert (await cluster.until(200, "api-stable")).headers["X-Version"] == "v1"
+    cluster.gateway.stuck = True
+    await cluster.api.patch(SERVICE, "default", "api-stable", {"spec": {"selector": {"role": "canary"}}})
+    heard = cluster.gateway.caches[SERVICE]
+    await eventually(lambda: "canary" in str((heard.get("default", "api-stable") or {}).get("spec")))
+    assert (await cluster.get("api-stable")).headers["X-Version"] == "v1"
+    cluster.gateway.stuck = False
+    assert (await cluster.get("api-stable")).headers["X-Version"] == "v2"
+
+
 async def test_without_ready_pods_users_get_503_and_the_reason(cluster: Cluster) -> None:
     answer = await cluster.get("api-canary")
     assert (answer.status_code, answer.headers["X-Gateway-Error"]) == (
