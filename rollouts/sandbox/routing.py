@@ -1,8 +1,8 @@
 """Pure. Which pod serves a request: host → route → Service → ready pod, all as the API objects say.
 
-A dialect (Istio's VirtualService today) turns somebody's routing objects into `VirtualHost`s; a host that no dialect
-names is looked up as a plain Service. Shares are exact over every cycle of their weights, not drawn by lot, so a
-measured share is as good as a configured one.
+A dialect turns somebody's routing objects (VirtualServices, HTTPRoutes, Ingresses) into `VirtualHost`s; a host that no
+dialect names is looked up as a plain Service. Shares are exact over every cycle of their weights, not drawn by lot, so
+a measured share is as good as a configured one.
 """
 
 import math
@@ -252,7 +252,7 @@ def _names_for(host: str, namespace: str) -> tuple[str, ...]:
     """The complete names under which a host may be known, its own first."""
     parts = host.split(".")
     if len(parts) == 1:
-        return (full_name(host, namespace),)
+        return (host, full_name(host, namespace))
     if len(parts) == 2 or (len(parts) == 3 and parts[2] == "svc"):
         return (host, f"{parts[0]}.{parts[1]}.svc.cluster.local")
     return (host,)

@@ -1,14 +1,15 @@
 """Builders for the data plane's tests: pods, Services and routes as the API would show them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from rollouts.kube.refs import POD, SERVICE, Obj
+from rollouts.kube.refs import INGRESS, POD, SERVICE, Obj, Resource
 from rollouts.sandbox.dialects import DIALECTS
 from rollouts.sandbox.dialects.istio import DESTINATION_RULE, VIRTUAL_SERVICE
 from rollouts.sandbox.kubelet.script import ADDRESS
 from rollouts.sandbox.routing import Request, Table
+from rollouts.traffic.base import HTTP_ROUTE
 
 
 def make_pod(name: str, port: int = 80, *, ready: bool = True, namespace: str = "default", **labels: str) -> Obj:
@@ -56,18 +57,38 @@ def to(service: str, weight: int | None = None, subset: str = "") -> Obj:
     return {"destination": destination, **({} if weight is None else {"weight": weight})}
 
 
-def make_table(
-    pods: list[Obj],
-    services: list[Obj],
-    virtual_services: list[Obj] | None = None,
-    destination_rules: list[Obj] | None = None,
-) -> Table:
-    objects = {
-        POD: pods,
-        SERVICE: services,
-        VIRTUAL_SERVICE: virtual_services or [],
-        DESTINATION_RULE: destination_rules or [],
+def make_http_route(*rules: Obj, hosts: tuple[str, ...] = ("api",), name: str = "api", **spec: Any) -> Obj:
+    return {
+        "apiVersion": HTTP_ROUTE.api_version,
+        "kind": HTTP_ROUTE.kind,
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"parentRefs": [{"name": "gateway"}], "hostnames": list(hosts), "rules": list(rules), **spec},
     }
+
+
+def make_ingress(
+    service: str, *, name: str = "api", host: str = "api", path: str = "/", kind: str = "Prefix", **annotations: str
+) -> Obj:
+    """An Ingress for one path; annotations are ingress-nginx's, `_` for `-`."""
+    backend = {"service": {"name": service, "port": {"number": 80}}}
+    rule = {"http": {"paths": [{"path": path, "pathType": kind, "backend": backend}]}}
+    said = {f"nginx.ingress.kubernetes.io/{key.replace('_', '-')}": value for key, value in annotations.items()}
+    return {
+        "apiVersion": INGRESS.api_version,
+        "kind": INGRESS.kind,
+        "metadata": {"name": name, "namespace": "default", "annotations": said},
+        "spec": {"rules": [{"host": host, **rule} if host else rule]},
+    }
+
+
+RESOURCES = {resource.kind: resource for resource in (DESTINATION_RULE, HTTP_ROUTE, INGRESS, VIRTUAL_SERVICE)}
+
+
+def make_table(pods: list[Obj], services: list[Obj], routes: Iterable[Obj] = ()) -> Table:
+    """The routes of a cluster; `routes` are routing objects of any kind."""
+    objects: dict[Resource, list[Obj]] = {POD: pods, SERVICE: services}
+    for route in routes:
+        objects.setdefault(RESOURCES[route["kind"]], []).append(route)
     return Table(objects, DIALECTS)
 
 

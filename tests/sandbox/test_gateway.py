@@ -77,8 +77,8 @@ async def test_users_meet_the_versions_in_the_shares_of_the_route(cluster: Clust
     await cluster.api.create(VIRTUAL_SERVICE, "default", route)
     await cluster.until(200)
     before = cluster.gateway.stats.snapshot()
-    async with Load(cluster.gateway.url, "api", rate=1000) as load:
-        await eventually(lambda: load.snapshot().total.requests >= 2000)
+    async with Load(cluster.gateway.url, "api", rate=200) as load:
+        await eventually(lambda: load.snapshot().total.requests >= 1000)
     seen = load.snapshot()
     assert seen.share("v2") == pytest.approx(0.25, abs=0.02)
     assert seen.of("v2").error_rate == pytest.approx(0.1, abs=0.02)

@@ -99,7 +99,7 @@ def test_a_subset_narrows_the_service_by_the_destination_rules_labels() -> None:
         "spec": {"host": "api", "subsets": [{"name": "canary", "labels": {"hash": "c"}}, {"name": "all"}]},
     }
     route = make_virtual_service({"route": [to("api", 50, "canary"), to("api", 50, "all")]})
-    seen = Counter(pods_chosen(make_table(PODS, SERVICES, [route], [rule]), 100))
+    seen = Counter(pods_chosen(make_table(PODS, SERVICES, [route, rule]), 100))
     assert seen == {"new": 75, "old": 25}
 
 

@@ -6,16 +6,28 @@ another answer (redirect, rewrite, fault...) is refused by name.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 from rollouts.kube.refs import Obj, Resource, name_of, namespace_of
-from rollouts.sandbox.routing import Backend, Objects, Request, Rule, VirtualHost, full_name, service_key
+from rollouts.sandbox.dialects.matching import (
+    Test,
+    Text,
+    Unsupported,
+    all_of,
+    any_of,
+    beginning,
+    exactly,
+    header,
+    like,
+    query,
+    there,
+)
+from rollouts.sandbox.routing import Backend, Objects, Rule, VirtualHost, full_name, service_key
 
 VIRTUAL_SERVICE = Resource("networking.istio.io", "v1alpha3", "virtualservices", "VirtualService")
 DESTINATION_RULE = Resource("networking.istio.io", "v1alpha3", "destinationrules", "DestinationRule")
 
-_Test: TypeAlias = Callable[[Request], bool]
 _Subsets: TypeAlias = Mapping[tuple[tuple[str, str], str], Mapping[str, str]]
 """Labels of a subset, by the Service's key and the subset's name."""
 
@@ -31,10 +43,6 @@ _MATCHES = (
     "ignoreUriCase",
     "gateways",
 )
-
-
-class Unsupported(ValueError):
-    """A field that the sandbox's gateway cannot honour; the message is its path and what is possible instead."""
 
 
 class Istio:
@@ -73,18 +81,14 @@ def _rule(path: str, route: Obj, namespace: str, subsets: _Subsets) -> Rule:
     for key in _ANSWERS:
         if route.get(key):
             raise Unsupported(f"{path}.{key}: the sandbox's gateway only chooses pods; remove it there")
-    tests = [
-        test
-        for index, match in enumerate(route.get("match") or ())
-        for test in (_match(f"{path}.match[{index}]", match),)
-    ]
+    tests = (_match(f"{path}.match[{index}]", match) for index, match in enumerate(route.get("match") or ()))
     backends = tuple(
         _backend(f"{path}.route[{index}].destination", entry["destination"], _weight(entry, route), namespace, subsets)
         for index, entry in enumerate(route.get("route") or ())
     )
     return Rule(
         backends=backends,
-        matches=(lambda request: any(test(request) for test in tests)) if tests else (lambda request: True),
+        matches=any_of(tests),
         name=route.get("name", ""),
         mirrors=tuple(_mirrors(path, route, namespace, subsets)),
     )
@@ -113,19 +117,17 @@ def _mirrors(path: str, route: Obj, namespace: str, subsets: _Subsets) -> Iterat
         yield _backend(where, entry["destination"], 1, namespace, subsets), float(percentage)
 
 
-def _match(path: str, match: Obj) -> _Test:
+def _match(path: str, match: Obj) -> Test:
     """All conditions of one match block hold together."""
     for key in match:
         if key not in _MATCHES:
             raise Unsupported(f"{path}.{key}: the sandbox's gateway matches by {', '.join(_MATCHES[1:-2])}")
-    tests = list(_conditions(path, match))
-    return lambda request: all(test(request) for test in tests)
+    return all_of(_conditions(path, match))
 
 
-def _conditions(path: str, match: Obj) -> Iterator[_Test]:
+def _conditions(path: str, match: Obj) -> Iterator[Test]:
     if "uri" in match:
-        fold = bool(match.get("ignoreUriCase"))
-        uri = _string_match(f"{path}.uri", match["uri"], fold)
+        uri = _string_match(f"{path}.uri", match["uri"], bool(match.get("ignoreUriCase")))
         yield lambda request: uri(request.path)
     if "method" in match:
         method = _string_match(f"{path}.method", match["method"])
@@ -134,38 +136,25 @@ def _conditions(path: str, match: Obj) -> Iterator[_Test]:
         authority = _string_match(f"{path}.authority", match["authority"])
         yield lambda request: authority(request.host)
     for name, wanted in (match.get("headers") or {}).items():
-        yield _header(f"{path}.headers.{name}", name, wanted)
+        yield header(name, _string_match(f"{path}.headers.{name}", wanted))
     for name, unwanted in (match.get("withoutHeaders") or {}).items():
-        present = _header(f"{path}.withoutHeaders.{name}", name, unwanted)
-        yield lambda request, present=present: not present(request)  # type: ignore[misc] # mypy cannot infer the default
+        yield _not(header(name, _string_match(f"{path}.withoutHeaders.{name}", unwanted)))
     for name, wanted in (match.get("queryParams") or {}).items():
-        test = _string_match(f"{path}.queryParams.{name}", wanted)
-        yield lambda request, name=name, test=test: test(request.query.get(name))  # type: ignore[misc] # as above
+        yield query(name, _string_match(f"{path}.queryParams.{name}", wanted))
 
 
-def _header(path: str, name: str, wanted: Obj | None) -> _Test:
-    """Header names do not heed case; an empty condition asks only that the header is there."""
-    key, test = name.lower(), _string_match(path, wanted)
-    return lambda request: test(request.headers.get(key))
+def _not(test: Test) -> Test:
+    return lambda request: not test(request)
 
 
-def _string_match(path: str, wanted: Obj | None, fold: bool = False) -> Callable[[str | None], bool]:
-    """Istio's StringMatch: exact, prefix or regex (which must match the whole text)."""
+def _string_match(path: str, wanted: Obj | None, fold: bool = False) -> Text:
+    """Istio's StringMatch: exact, prefix or regex (of the whole text); an empty one asks only that it is there."""
     if not wanted:
-        return lambda text: text is not None
+        return there
     if len(wanted) != 1 or (kind := next(iter(wanted))) not in ("exact", "prefix", "regex"):
         raise Unsupported(f"{path}: needs exactly one of exact, prefix, regex")
     value = str(wanted[kind])
     if kind == "regex":
-        try:
-            pattern = re.compile(value, re.IGNORECASE if fold else 0)
-        except re.error as error:
-            raise Unsupported(f"{path}.regex: {error}") from error
-        return lambda text: text is not None and pattern.fullmatch(text) is not None
-    if fold:
-        value = value.lower()
-    return lambda text: text is not None and _compare(kind, text.lower() if fold else text, value)
-
-
-def _compare(kind: str, text: str, value: str) -> bool:
-    return text == value if kind == "exact" else text.startswith(value)
+        return like(f"{path}.regex", value, re.IGNORECASE if fold else 0)
+    test = (exactly if kind == "exact" else beginning)(value.lower() if fold else value)
+    return (lambda text: test(None if text is None else text.lower())) if fold else test
