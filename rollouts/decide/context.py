@@ -221,21 +221,18 @@ class Context:
 
     @property
     def services(self) -> tuple[str, str]:
-        """Names of the canary and the stable Service now. Two Services that take turns change their parts."""
-        turns = self.canary.ping_pong
-        if turns is None or (self.canary.canary_service and self.canary.stable_service):
-            return self.canary.canary_service, self.canary.stable_service
-        if self.stored.canary.stable_ping_pong == "ping":
-            return turns.pong_service, turns.ping_service
-        return turns.ping_service, turns.pong_service
+        """Names of the canary and the stable Service now: those that the spec gives these parts, else ping and pong."""
+        named = self.canary.canary_service, self.canary.stable_service
+        return named if self.turns is None or all(named) else self.turns
 
     @property
-    def takes_turns(self) -> bool:
-        """Whether `services` are a ping and a pong Service."""
-        return self.canary.ping_pong is not None and self.services != (
-            self.canary.canary_service,
-            self.canary.stable_service,
-        )
+    def turns(self) -> tuple[str, str] | None:
+        """Which of ping and pong is the canary Service now, and which the stable one: they change their parts."""
+        pair = self.canary.ping_pong
+        if pair is None:
+            return None
+        ping, pong = pair.ping_service, pair.pong_service
+        return (pong, ping) if self.stored.canary.stable_ping_pong == "ping" else (ping, pong)
 
     @property
     def weights(self) -> TrafficWeights | None:

@@ -1,7 +1,7 @@
 """Pure. What a decision may say: actions in their order, what it waits for, events, and the status it leads to."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, TypeAlias
 
@@ -123,7 +123,8 @@ class MirrorRoute:
 class Split:
     """How traffic is to be shared: everything a router must say, identity and share together.
 
-    `routes` are the header and mirror routes that stand; every other route named in `managed` is to be gone.
+    `routes` are the header and mirror routes that stand; every other route named in `managed` is to be gone. `turns`
+    are the canary and the stable Service for routers that share by Services which take turns, where there are any.
     """
 
     canary: Destination
@@ -132,6 +133,14 @@ class Split:
     max_weight: int = 100
     routes: tuple[HeaderRoute | MirrorRoute, ...] = ()
     managed: tuple[str, ...] = ()
+    turns: tuple[str, str] | None = None
+
+    def by_turns(self) -> "Split":
+        """The same shares between the Services that take turns, where there are any."""
+        if self.turns is None:
+            return self
+        canary, stable = self.turns
+        return replace(self, canary=replace(self.canary, service=canary), stable=replace(self.stable, service=stable))
 
 
 @dataclass(frozen=True, slots=True)

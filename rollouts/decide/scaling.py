@@ -13,7 +13,8 @@ from rollouts.decide.replicas import ceil_share
 from rollouts.decide.revision import new_replica_set
 from rollouts.decide.steps import wanted_counts
 from rollouts.decide.weights import target
-from rollouts.decide.world import ReplicaSet
+from rollouts.decide.withdraw import carried_hash
+from rollouts.decide.world import NO_HASH, ReplicaSet
 
 
 def scale(ctx: Context) -> Iterator[CreateReplicaSet | UpdateReplicaSet | Wait]:
@@ -154,10 +155,19 @@ def _delay(ctx: Context, rs: ReplicaSet, size: int) -> Iterator[UpdateReplicaSet
 
 def _in_use(ctx: Context, rs: ReplicaSet) -> bool:
     """A Service selects its pods, or the recorded split names them."""
-    if any(service is not None and service.hash == rs.hash for service in ctx.world.services.values()):
+    rests = _resting(ctx)
+    selecting = (service for service in ctx.world.services.values() if service is not None and service.name != rests)
+    if any(service.hash == rs.hash for service in selecting):
         return True
     recorded = ctx.weights
     if recorded is None:
         return False
     named = (recorded.canary, recorded.stable, *recorded.additional)
     return any(destination.pod_template_hash == rs.hash for destination in named)
+
+
+def _resting(ctx: Context) -> str:
+    """The Service whose turn is over, or "": it selects what was stable before until the next update, for nobody."""
+    if ctx.turns is None or not ctx.is_stable or carried_hash(ctx) != NO_HASH:
+        return ""
+    return ctx.turns[0]

@@ -10,18 +10,16 @@ from rollouts.decide.world import ReplicaSet, Service
 
 
 def point(ctx: Context) -> Iterator[PointService | Wait]:
-    """The stable Service first, then the canary Service."""
-    if ctx.takes_turns:
-        yield from _take_turns(ctx)
-        return
+    """Services that take turns, then the stable and the canary Service, whichever of them the spec names."""
+    if ctx.turns is not None:
+        yield from _take_turns(ctx, ctx.turns[0])
     if ctx.stable is not None:
         yield from _switch(ctx, ctx.canary.stable_service, ctx.stable, check=True)
     yield from _point_canary(ctx)
 
 
-def _take_turns(ctx: Context) -> Iterator[PointService | Wait]:
+def _take_turns(ctx: Context, canary_service: str) -> Iterator[PointService | Wait]:
     """Ping and pong: whichever is not stable follows the new pods; the stable one is never rewritten."""
-    canary_service, _ = ctx.services
     if ctx.new is None or ctx.is_stable:
         return
     if must_be_renamed(ctx):
@@ -32,12 +30,14 @@ def _take_turns(ctx: Context) -> Iterator[PointService | Wait]:
 
 def _point_canary(ctx: Context) -> Iterator[PointService | Wait]:
     service = ctx.canary.canary_service
+    if not service:
+        return
     if withdraws(ctx) and target(ctx) > 0:
         yield Wait(f"service {service} keeps its pods until stable can carry all traffic")
     elif ctx.aborted and ctx.stable is not None:
         # Directly, not by way of the canary: pointing there first would make the selector flap for the whole delay.
         yield from _switch(ctx, service, ctx.stable, check=not ctx.routed)
-    elif ctx.new is None or not service:
+    elif ctx.new is None:
         return
     elif must_be_renamed(ctx) and not ctx.is_stable:
         yield Wait(f"service {service} keeps its pods until its recorded share of traffic is 0")

@@ -39,6 +39,7 @@ def route(ctx: Context) -> Iterator[SetWeight | Wait]:
         max_weight=ctx.max_weight,
         routes=standing(ctx),
         managed=managed(ctx),
+        turns=ctx.turns,
     )
     yield SetWeight(split, recorded=ctx.weights == recorded_as(ctx, split))
 

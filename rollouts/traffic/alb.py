@@ -66,7 +66,7 @@ class Alb:
         return ""
 
     def edit(self, found: Mapping[Ref, Obj], split: Split) -> Iterator[Edit]:
-        split = in_percent(split)
+        split = in_percent(split.by_turns())
         for ref in self._refs:
             before = found.get(ref)
             if before is None:

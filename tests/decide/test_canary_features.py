@@ -248,30 +248,6 @@ def test_a_rollback_is_not_healthy_before_stable_serves_alone():
     assert (toy.weights, sizes(toy, V1, V2)) == ((0, 100), [5, 0])
 
 
-# ── ping and pong ──
-
-TURNS: make.Obj = {
-    "pingPong": {"pingService": "ping", "pongService": "pong"},
-    "trafficRouting": {"istio": {"virtualService": {"name": "vs"}}},
-}
-
-
-def test_ping_and_pong_take_turns_and_the_stable_one_is_never_rewritten():
-    toy = deployed(make.weight(20), make.pause(), services=("ping", "pong"), canary=TURNS)
-    assert toy.status["canary"]["stablePingPong"] == "ping"
-    assert (toy.services["ping"].hash, toy.services["pong"].hash) == (make.hash_of(V1), "")
-    toy.image(V2)
-    toy.run()
-    assert (toy.services["ping"].hash, toy.services["pong"].hash) == (make.hash_of(V1), make.hash_of(V2))
-    assert toy.weights == (20, 80)
-    toy.log.clear()
-    toy.patch_status(pauseConditions=None)
-    toy.run()
-    assert toy.status["canary"]["stablePingPong"] == "pong"
-    assert not [line for line in toy.log if line.startswith("point")]
-    assert toy.phase == "Healthy"
-
-
 # ── restartAt ──
 
 

@@ -85,6 +85,12 @@ def test_two_services_that_take_turns_share_the_action_of_the_root_service():
     assert list(groups(action).items()) == [("pong", 15), ("ping", 85)]
 
 
+def test_services_that_take_turns_come_before_those_that_other_routers_share_by():
+    objects = Objects(ingress({"http": {"paths": [action_path("root")]}}))
+    objects.say(alb(rootService="root"), split(15, turns=("pong", "ping")))
+    assert groups(annotations(objects)["alb.ingress.kubernetes.io/actions.root"]) == {"pong": 15, "ping": 85}
+
+
 def test_every_ingress_is_edited_also_behind_one_that_is_right_already():
     objects = Objects(plain(), plain(name="second"))
     objects.say(alb(), split(5))
