@@ -34,6 +34,12 @@ def wait(rs: ReplicaSet) -> Wait:
     return Wait(f"ReplicaSet {rs.name} is scaled down at {deadline}", parse_time(deadline))
 
 
+def noted(ctx: Context, rs: ReplicaSet) -> Iterator[UpdateReplicaSet]:
+    """Keep the ReplicaSet's memory of the rollout's size up to date while it waits."""
+    if annotations := desired(ctx, rs):
+        yield UpdateReplicaSet(rs.name, annotations=annotations)
+
+
 def desired(ctx: Context, rs: ReplicaSet) -> Annotations:
     """What brings the ReplicaSet's memory of the rollout's size up to date."""
     size = str(ctx.replicas)

@@ -84,6 +84,7 @@ def abort_delay(ctx: Context) -> int:
 def _keep_until_deadline(ctx: Context, new: ReplicaSet, delay: int) -> Iterator[UpdateReplicaSet | Wait]:
     stable, recorded = ctx.stable, ctx.weights
     deadline = scale_down_deadline(new)
+    yield from deadlines.noted(ctx, new)
     if recorded is not None and recorded.canary.weight > 0:
         yield Wait("the aborted canary keeps its pods until its share of traffic is recorded as 0")
     elif deadline is None and stable is not None and stable.available < ctx.replicas:

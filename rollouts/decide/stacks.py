@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from rollouts.api import defaults, labels
 from rollouts.decide import wording
 from rollouts.decide.context import Context, scale_down_deadline
-from rollouts.decide.deadlines import Annotations, begin, desired, is_pending, wait
+from rollouts.decide.deadlines import begin, desired, is_pending, noted, wait
 from rollouts.decide.plan import CreateReplicaSet, UpdateReplicaSet, Wait
 from rollouts.decide.previews import active_hash, returns_fast, selected, serves, size, strategy, was_full
 from rollouts.decide.revision import new_replica_set
@@ -56,15 +56,10 @@ def _abort(ctx: Context, new: ReplicaSet) -> Iterator[Told]:
     elif scale_down_deadline(new) is None:
         yield from begin(ctx, new, defaults.abort_scale_down_delay_seconds(ctx.rollout) or 0)
     elif is_pending(ctx, new):
-        yield from _noted(new, desired(ctx, new))
+        yield from noted(ctx, new)
         yield wait(new)
     else:
         yield UpdateReplicaSet(new.name, replicas=0)  # the deadline stays on it, as clients of Argo Rollouts know it
-
-
-def _noted(rs: ReplicaSet, annotations: Annotations) -> Iterator[UpdateReplicaSet]:
-    if annotations:
-        yield UpdateReplicaSet(rs.name, annotations=annotations)
 
 
 # ── older versions ──
