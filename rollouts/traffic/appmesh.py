@@ -78,8 +78,15 @@ class AppMesh:
     # ── edits ──
 
     def edit(self, found: Mapping[Ref, Obj], split: Split) -> Iterator[Edit]:
+        """The canary's node follows the pods before it is given a share, or after its share was taken from it."""
         split = in_percent(split)
-        yield from self._labelled(found, split)
+        nodes = self._labelled(found, split)
+        late = () if split.canary.weight else ("canary",)
+        yield from (edit for role, edit in nodes if role not in late)
+        yield from self._shared(found, split)
+        yield from (edit for role, edit in nodes if role in late)
+
+    def _shared(self, found: Mapping[Ref, Obj], split: Split) -> Iterator[Edit]:
         router = self._router(found)
         if router is None:
             raise RoutingError("Virtual-service is not associated with virtual-router")
@@ -91,13 +98,14 @@ class AppMesh:
             text = f"VirtualRouter `{router.name}` set to desiredWeight '{split.canary.weight}'"
             yield Edit(router, after, Event("VirtualRouterUpdated", text))
 
-    def _labelled(self, found: Mapping[Ref, Obj], split: Split) -> Iterator[Edit]:
-        """The nodes first: a node must select the right pods before it is given a share."""
+    def _labelled(self, found: Mapping[Ref, Obj], split: Split) -> list[tuple[str, Edit]]:
+        """Edits of nodes, by their part."""
         same = split.canary.hash == split.stable.hash
         wanted = {
             "canary": _NO_CANARY if same or not split.canary.hash else split.canary.hash,
             "stable": split.stable.hash or _NO_STABLE,
         }
+        edits = []
         for role, ref in self._nodes().items():
             if ref not in found:
                 raise RoutingError("Virtual-node is missing", "VirtualNodeNotFound")
@@ -107,7 +115,9 @@ class AppMesh:
             chosen = {**(selector.get("matchLabels") or {}), labels.POD_TEMPLATE_HASH: wanted[role]}
             after = {**node, "spec": {**spec, "podSelector": {**selector, "matchLabels": chosen}}}
             if after != node:
-                yield Edit(ref, after, Event("VirtualNodeUpdated", f"VirtualNode `{ref.name}` selects {wanted[role]}"))
+                event = Event("VirtualNodeUpdated", f"VirtualNode `{ref.name}` selects {wanted[role]}")
+                edits.append((role, Edit(ref, after, event)))
+        return edits
 
     def _weighted(self, router: Obj, split: Split) -> Obj:
         spec, service = router.get("spec") or {}, self.spec.virtual_service

@@ -134,14 +134,15 @@ def finish(toy: Toy) -> None:
     raise AssertionError(f"still {toy.phase}")
 
 
-def check_end(toy: Toy) -> None:
+def check_end(toy: Toy, *services: str) -> None:
+    """All pods are stable's, and the Services (these, or all) select them."""
     size = int(toy.manifest["spec"].get("replicas", 1))
     wanted = toy.status["stableRS"]
     for rs in toy.sets.values():
         assert rs.replicas == (size if rs.hash == wanted else 0), (rs, toy.log)
     assert toy.status["phase"] == ("Degraded" if toy.status.get("abort") else "Healthy")
-    for service in toy.services.values():
-        assert size == 0 or service.hash == wanted, (service, toy.log)
+    for service in services or toy.services:
+        assert size == 0 or toy.services[service].hash == wanted, (service, toy.log)
     assert toy.weights[0] == 0
     assert not toy.step(), "a settled rollout writes nothing"
 

@@ -32,6 +32,13 @@ def say(rule: Obj, names: IstioDestinationRule, split: Split, rollout: str) -> O
     return rule if after == rule else after
 
 
+def selects(rule: Obj, subset: str, hash: str) -> bool:
+    """Whether a subset of this name selects the pods with this hash."""
+    subsets = (rule.get("spec") or {}).get("subsets") or ()
+    chosen = next((one.get("labels") or {} for one in subsets if one.get("name") == subset), {})
+    return chosen.get(labels.POD_TEMPLATE_HASH) == hash
+
+
 def _ours(subset: Obj) -> bool:
     """Nobody but us selects pods by their template hash."""
     return labels.POD_TEMPLATE_HASH in (subset.get("labels") or {})

@@ -71,19 +71,40 @@ class Istio:
         return ""
 
     def edit(self, found: Mapping[Ref, Obj], split: Split) -> Iterator[Edit]:
-        """The DestinationRule first: a subset must select the right pods before it is given a share."""
+        """A subset selects the right pods before anything leads to it, and changes its pods after its share was taken.
+
+        So the DestinationRule comes last where the canary gets nothing, unless its stable subset has to follow too.
+        """
         split = in_percent(split)
-        names = self.names.with_services_of(split)
-        if self.rule is not None and self.rule_names is not None:
-            if self.rule not in found:
-                text = f'destinationrules.networking.istio.io "{self.rule.name}" not found'
-                raise RoutingError(text, "DestinationRuleNotFound")
-            rule = found[self.rule]
+        names, rule = self.names.with_services_of(split), self._found_rule(found)
+        if rule is not None:
             names = replace(names, rule_host=str((rule.get("spec") or {}).get("host") or ""))
-            after = destinationrule.say(rule, self.rule_names, split, self.rollout)
-            if after is not rule:
-                text = f"DestinationRule `{self.rule.name}` subset updated"
-                yield Edit(self.rule, after, Event("UpdatedDestinationRule", text))
+        mesh = tuple(self._weighed(found, names, split))
+        subsets = tuple(self._selecting(rule, split))
+        yield from (*mesh, *subsets) if rule is not None and self._is_emptied(rule, split) else (*subsets, *mesh)
+
+    def _found_rule(self, found: Mapping[Ref, Obj]) -> Obj | None:
+        if self.rule is None:
+            return None
+        if self.rule not in found:
+            text = f'destinationrules.networking.istio.io "{self.rule.name}" not found'
+            raise RoutingError(text, "DestinationRuleNotFound")
+        return found[self.rule]
+
+    def _is_emptied(self, rule: Obj, split: Split) -> bool:
+        if self.rule_names is None or split.canary.weight or split.additional or split.routes:
+            return False
+        return destinationrule.selects(rule, self.rule_names.stable_subset_name, split.stable.hash)
+
+    def _selecting(self, rule: Obj | None, split: Split) -> Iterator[Edit]:
+        if rule is None or self.rule is None or self.rule_names is None:
+            return
+        after = destinationrule.say(rule, self.rule_names, split, self.rollout)
+        if after is not rule:
+            text = f"DestinationRule `{self.rule.name}` subset updated"
+            yield Edit(self.rule, after, Event("UpdatedDestinationRule", text))
+
+    def _weighed(self, found: Mapping[Ref, Obj], names: Names, split: Split) -> Iterator[Edit]:
         for target in self.targets:
             if target.ref not in found:
                 text = f'virtualservices.networking.istio.io "{target.ref.name}" not found'
