@@ -155,8 +155,13 @@ class AnalysisRunController:
             # No status subresource: upstream's CRD has none, and its clients write there too.
             self._cache.put(await self._wire.patch(ANALYSIS_RUN, namespace, name, {"status": patch}))
             log.info("analysis", namespace=namespace, run=name, phase=str(assessment.status.phase))
-        for event in assessment.events:
-            self._recorder.record(obj, "Warning" if event.type == "Warning" else "Normal", event.reason, event.message)
+        self._recorder.record_all(
+            obj,
+            [
+                ("Warning" if event.type == "Warning" else "Normal", event.reason, event.message)
+                for event in assessment.events
+            ],
+        )
 
     async def _malformed(self, obj: Obj, error: ValidationError) -> None:
         """A run that cannot be read ends in Error, and says which field is wrong."""

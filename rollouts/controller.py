@@ -205,8 +205,7 @@ class RolloutController:
         return min(delays, default=None)
 
     def _speak(self, obj: Obj, events: Iterable[Event]) -> None:
-        for event in events:
-            self._recorder.record(obj, event.type, event.reason, event.message)
+        self._recorder.record_all(obj, [(event.type, event.reason, event.message) for event in events])
 
     def _log(self, key: Key, plan: Plan, status: RolloutStatus, outcome: Outcome) -> None:
         said = log.bind(namespace=key[0], rollout=key[1], phase=status.phase, step=status.current_step_index)

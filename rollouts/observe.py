@@ -18,6 +18,7 @@ from rollouts.api.meta import ObjectMeta
 from rollouts.api.rollout import Rollout, RolloutSpec
 from rollouts.api.status import RolloutStatus
 from rollouts.api.template import pod_template_hash, step_hash
+from rollouts.api.unreadable import readable
 from rollouts.caches import BY_HASH, BY_NAMESPACE, ORPHANS, Caches
 from rollouts.decide import workload
 from rollouts.decide.experimentview import experiment_seen
@@ -56,6 +57,7 @@ class _Parsed:
     template_hash: Hash
     step_hash: str
     fault: str
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ class Observer:
             pods=self._pods(rollout, owned),
             routing_error=self._routing_error(rollout),
             spec_fault="",
+            left_out=parsed.left_out,
             instance_id=self._instance_id,
             workload=None if found is None else workload.workload(found, is_shared(self._caches.rollouts, obj)),
         )
@@ -257,16 +260,28 @@ def service_names(rollout: Rollout) -> tuple[str, ...]:
 def _parse(obj: Obj, version: str, found: Obj | None) -> _Parsed:
     held = template_version(found)
     try:
-        rollout, fault = workload.resolved(Rollout.model_validate(obj), found)
+        rollout, fault, left_out = _resolved(Rollout.model_validate(obj), found)
     except ValidationError as error:
         return _Parsed(version, held, None, _bare(obj), NO_HASH, "", first_fault(error))
     spec = obj.get("spec")
     if fault:
         return _Parsed(version, held, spec, rollout, NO_HASH, "", fault)
-    template = Hash(pod_template_hash(rollout.spec.template, rollout.status.collision_count))
+    template_hash = Hash(pod_template_hash(rollout.spec.template, rollout.status.collision_count))
     canary = rollout.spec.strategy.canary
     steps = step_hash(canary.steps) if canary else ""
-    return _Parsed(version, held, spec, rollout, template, steps, "")
+    return _Parsed(version, held, spec, rollout, template_hash, steps, "", left_out)
+
+
+def _resolved(rollout: Rollout, found: Obj | None) -> tuple[Rollout, str, tuple[str, ...]]:
+    """The Rollout with the template that it runs, what is wrong with it, and which quantities had to be left out."""
+    whole, fault = workload.resolved(rollout, found)
+    if not fault or rollout.spec.workload_ref is not None:
+        return whole, fault, ()
+    template, left_out = readable(rollout.spec.template)
+    if not left_out:
+        return whole, fault, ()
+    spec = rollout.spec.model_copy(update={"template": template})
+    return *workload.resolved(rollout.model_copy(update={"spec": spec}), found), left_out
 
 
 def _parsed_again(known: _Parsed, obj: Obj, version: str) -> _Parsed | None:

@@ -79,6 +79,7 @@ def conditions(
     message = wording.HAS_AVAILABILITY if enough else wording.LACKS_AVAILABILITY
     current.put(wording.AVAILABLE, str(enough), wording.AVAILABLE_REASON, message)
     _replica_failure(ctx, current)
+    events += _left_out(ctx, current)
     return current.done(), events
 
 
@@ -253,6 +254,19 @@ def _replica_failure(ctx: Context, current: Conditions) -> None:
         current.drop(wording.REPLICA_FAILURE)
     else:
         current.put(wording.REPLICA_FAILURE, "True", failing.failure_reason, failing.failure)
+
+
+def _left_out(ctx: Context, current: Conditions) -> list[Event]:
+    """Whoever wrote a quantity that cannot be read meant something by it: say that pods run without it."""
+    if not ctx.world.left_out:
+        current.drop(wording.UNREADABLE_QUANTITY)
+        return []
+    message = wording.left_out(ctx.world.left_out)
+    old = current.get(wording.UNREADABLE_QUANTITY)
+    if old is not None and old.message == message:
+        return []
+    current.put(wording.UNREADABLE_QUANTITY, "True", wording.UNREADABLE_QUANTITY, message, refresh=True)
+    return [Event(wording.UNREADABLE_QUANTITY, message, "Warning")]
 
 
 def deadline_wait(ctx: Context, status: RolloutStatus) -> Iterable[Wait]:

@@ -46,7 +46,7 @@ def after(ctx: Context, said: Iterable[Said]) -> tuple[RolloutStatus, tuple[Even
     found, more = conditions(ctx, status, said)
     status = status.model_copy(update={"conditions": found})
     name, message = phase(ctx, status)
-    return status.model_copy(update={"phase": name, "message": message}), (*events, *more)
+    return status.model_copy(update={"phase": name, "message": message}), (*events, *more, *_sized(said))
 
 
 def _observed(ctx: Context) -> Updates:
@@ -76,11 +76,9 @@ def _told(ctx: Context, said: Iterable[Said]) -> list[Event]:
     sizes = {rs.name: rs for rs in ctx.world.replica_sets}
     for item in said:
         match item:
-            case CreateReplicaSet(name=name, revision=revision, replicas=count):
+            case CreateReplicaSet(name=name, revision=revision):
                 text = f"Created ReplicaSet {name} (revision {revision})"
                 events.append(Event("NewReplicaSetCreated", text))
-                if count:
-                    events.append(Event("ScalingReplicaSet", wording.scaled(name, revision, 0, count)))
             case UpdateReplicaSet(name=name, replicas=int(count)) if count != sizes[name].replicas:
                 rs = sizes[name]
                 events.append(Event("ScalingReplicaSet", wording.scaled(name, rs.revision, rs.replicas, count)))
@@ -96,6 +94,13 @@ def _told(ctx: Context, said: Iterable[Said]) -> list[Event]:
         elif ctx.rolls_back_fast and ctx.new is not None and ctx.new.replicas:
             events.append(Event("SkipSteps", "Rollback to active ReplicaSets within RollbackWindow"))
     return events
+
+
+def _sized(said: Iterable[Said]) -> Iterable[Event]:
+    """A ReplicaSet is created at its size. Argo Rollouts scales it in its next pass, so that is told after all else."""
+    for item in said:
+        if isinstance(item, CreateReplicaSet) and item.replicas:
+            yield Event("ScalingReplicaSet", wording.scaled(item.name, item.revision, 0, item.replicas))
 
 
 def _with_runs(ctx: Context, status: RolloutStatus, said: Iterable[Said], events: list[Event]) -> RolloutStatus:

@@ -3,8 +3,11 @@
 Source: Argo Rollouts' conditions, events and phases as scripts, dashboards and Argo CD's health checks match them.
 """
 
+from collections.abc import Iterable
+
 PROGRESSING, AVAILABLE, PAUSED = "Progressing", "Available", "Paused"
 COMPLETED, HEALTHY, INVALID_SPEC, REPLICA_FAILURE = "Completed", "Healthy", "InvalidSpec", "ReplicaFailure"
+UNREADABLE_QUANTITY = "UnreadableQuantity"
 
 NEW_REPLICA_SET_CREATED = "NewReplicaSetCreated"
 REPLICA_SET_UPDATED = "ReplicaSetUpdated"
@@ -70,6 +73,10 @@ def aborted(revision: int, cause: str = "") -> str:
 
 def invalid(name: str, error: str) -> str:
     return f'The Rollout "{name}" is invalid: {error}'
+
+
+def left_out(quantities: Iterable[str]) -> str:
+    return f"Pods run without these quantities, which cannot be read: {', '.join(quantities)}"
 
 
 ANALYSIS_FAILED = {

@@ -142,6 +142,7 @@ class World:
     * pods: only where canaryMetadata or stableMetadata must reach them, or spec.restartAt asks for new ones.
     * routing_error: what the routers say about the routing objects that the spec names.
     * spec_fault: what is wrong with the manifest alone, where that is known already ("": nothing; None: look).
+    * left_out: quantities of the pod template that cannot be read, and that its pods therefore run without.
     * workload: the object that spec.workloadRef names; the Rollout then has its template and selector.
     """
 
@@ -158,6 +159,7 @@ class World:
     pods: tuple[Pod, ...] = ()
     routing_error: str = ""
     spec_fault: str | None = None
+    left_out: tuple[str, ...] = ()
     instance_id: str = ""
     workload: Workload | None = None
 

@@ -134,8 +134,7 @@ class ExperimentController:
             self._record(rollout, analysis_events(world.experiment.status, plan.status))
 
     def _record(self, about: Obj, told: Iterable[Event]) -> None:
-        for event in told:
-            self._recorder.record(about, event.type, event.reason, event.message)
+        self._recorder.record_all(about, [(event.type, event.reason, event.message) for event in told])
 
 
 def _only_counts(before: ExperimentStatus, after: ExperimentStatus) -> bool:

@@ -1,17 +1,15 @@
 """Kubernetes Events: recorded without waiting, combined for a moment, posted off the hot path, flushed at shutdown.
 
-An Event is an object in the API server, and an update of a canary has about fifteen things to say. So what is said of
-one object is held until nothing more was said of it for two seconds (at the longest fifteen), and then
+An Event is an object in the API server, and an update of a canary has about twenty things to say. So what is said of
+one object is held until nothing more was said of it for two seconds (at the longest fifteen), and then what was said
+under one reason becomes one Event: its number as the count, its distinct texts joined. Every reason stands by itself,
+because alerts, exporters and people filter by it; two alone join another one, since they say the same of the same
+object a second time: `Updated VirtualService` joins TrafficWeightUpdated, and MetricSuccessful AnalysisRunSuccessful.
 
-* events of the same type and reason become one Event: their number as its count, their distinct texts joined;
-* RolloutNotCompleted joins RolloutUpdated, RolloutPaused and RolloutResumed join RolloutStepCompleted, and
-  AnalysisRunRunning joins AnalysisRunSuccessful, as the text of a thing that was over before it could be told; what was
-  switched and edited for a weight joins TrafficWeightUpdated, and a metric the verdict of its AnalysisRun. The last
-  word of a batch always stands by itself, so whoever looks at a paused rollout finds RolloutPaused.
-
-A Warning is news: it is posted at once, after what was said before it. So is RolloutCompleted, but for half a second in
-which its stragglers come. What was posted before, word for word, is counted up on the Event that is there (at most
-every ten seconds per repetition, so that a failing rollout does not fill the API server).
+A Warning is news: it is posted at once, after what was said before it; what its own pass says is not mixed with that.
+RolloutCompleted is posted at once, too, but for half a second in which its stragglers come. What was posted before,
+word for word, is counted up on the Event that is there, the later the more often it was said (a Warning by ten seconds
+each time, anything else by two), so that a rollout that fails without end does not fill the API server.
 
 Nothing is lost silently: a refused Event is logged; an unreachable server is tried again; when more than `capacity`
 notes wait, further Normal ones are dropped, counted and logged, but never warnings and ends of updates.
@@ -42,15 +40,7 @@ REPEATED = 10.0
 REPEATED_LONGEST = 300.0
 
 ENDS = frozenset({"RolloutCompleted", "RolloutAborted"})
-JOINS = {
-    "RolloutNotCompleted": "RolloutUpdated",
-    "RolloutPaused": "RolloutStepCompleted",
-    "RolloutResumed": "RolloutStepCompleted",
-    "AnalysisRunRunning": "AnalysisRunSuccessful",
-    "SwitchService": "TrafficWeightUpdated",
-    "Updated VirtualService": "TrafficWeightUpdated",
-    "MetricSuccessful": "AnalysisRunSuccessful",
-}
+JOINS = {"Updated VirtualService": "TrafficWeightUpdated", "MetricSuccessful": "AnalysisRunSuccessful"}
 
 _LONGEST_MESSAGE = 1024
 _REMEMBERED = 4096
@@ -58,6 +48,8 @@ _POSTERS = 4
 _TOO_LATE = "the API server did not take it before the end"
 
 Severity: TypeAlias = Literal["Normal", "Warning"]
+Said: TypeAlias = tuple[Severity, str, str]
+"""Severity, reason and message of one Event."""
 OnEvent: TypeAlias = Callable[[Obj, Severity, str], None]
 
 log = structlog.get_logger(__name__)
@@ -97,22 +89,29 @@ class _Note:
 
 @dataclass(slots=True)
 class _Batch:
-    """What waits to be said of one object. Times are the loop's: posted once quiet, or at the deadline."""
+    """What waits to be said of one object. Times are the loop's: posted once quiet, or at the deadline.
+
+    The first `closed` notes are complete: what is said of the same reason from now on becomes a note of its own.
+    """
 
     about: Obj
     quiet: float = math.inf
     deadline: float = math.inf
     notes: list[_Note] = field(default_factory=list)
+    closed: int = 0
 
     @property
     def due(self) -> float:
         return min(self.quiet, self.deadline)
 
     def take(self, note: _Note) -> None:
-        for held in self.notes:
+        for held in self.notes[self.closed :]:
             if (held.type, held.reason) == (note.type, note.reason):
                 return held.join(note)
         return self.notes.append(note)
+
+    def close(self) -> None:
+        self.closed = len(self.notes)
 
 
 @dataclass(slots=True)
@@ -159,20 +158,41 @@ class Recorder:
 
     def record(self, about: Obj, type: Severity, reason: str, message: str) -> None:
         """Say something of an object (which must have a kind and a name). Returns at once; never raises."""
-        if self._on_event:
-            self._on_event(about, type, reason)
-        key, now = _key(about), asyncio.get_running_loop().time()
-        if self.waiting >= self._capacity and type == "Normal" and reason not in ENDS:
-            return self._drop(about, reason, message, "too many wait to be posted")
+        self.record_all(about, [(type, reason, message)])
+
+    def record_all(self, about: Obj, said: Iterable[Said]) -> None:
+        """Say what one pass has to say of an object, in this order."""
+        key, told = _key(about), [one for one in said if self._is_taken(about, one)]
+        if not told:
+            return
         batch = self._batches.get(key)
         if batch is None:
             batch = self._batches[key] = _Batch(_reference(about))
             self._empty.clear()
+        news = any(self._is_news((key, *one)) for one in told)
+        if news:
+            batch.close()
+        for one in told:
+            self._take(key, batch, one)
+        if news:
+            batch.close()
+        now = asyncio.get_running_loop().time()
+        self._queue.add_after(key, 0.0 if self._closing else batch.due - now)
+
+    def _is_taken(self, about: Obj, said: Said) -> bool:
+        type, reason, message = said
+        if self._on_event:
+            self._on_event(about, type, reason)
+        if self.waiting < self._capacity or type == "Warning" or reason in ENDS:
+            return True
+        self._drop(about, reason, message, "too many wait to be posted")
+        return False
+
+    def _take(self, key: str, batch: _Batch, said: Said) -> None:
         self._serial += 1
-        date = self._now()
+        date, (type, reason, message) = self._now(), said
         batch.take(_Note(type, reason, [message], 1, date, date, self._serial, self._serial))
-        self._put_off(batch, now, (key, type, reason, message))
-        return self._queue.add_after(key, 0.0 if self._closing else batch.due - now)
+        self._put_off(batch, asyncio.get_running_loop().time(), (key, *said))
 
     @property
     def waiting(self) -> int:
@@ -182,17 +202,21 @@ class Recorder:
     def _put_off(self, batch: _Batch, now: float, words: _Words) -> None:
         """Set when a batch is to be posted, now that these words have been added to it."""
         _, type, reason, _ = words
-        posted = self._posted.get(words)
-        if posted:
-            patience = min(REPEATED * posted.count, REPEATED_LONGEST)
+        before = posted.count if (posted := self._posted.get(words)) else 0
+        if reason in ENDS:
+            patience = 0.0 if type == "Warning" else ENDING
         elif type == "Warning":
-            patience = 0.0
-        elif reason in ENDS:
-            patience = ENDING
+            patience = min(REPEATED * before, REPEATED_LONGEST)
         else:
-            patience = LONGEST
-            batch.quiet = now + QUIET
+            quiet = min(QUIET * max(1, before), REPEATED_LONGEST)
+            batch.quiet = now + quiet
+            patience = max(LONGEST, quiet)
         batch.deadline = min(batch.deadline, now + patience)
+
+    def _is_news(self, words: _Words) -> bool:
+        """Whether these words are a Warning that is posted at once."""
+        _, type, reason, _ = words
+        return type == "Warning" and (reason in ENDS or words not in self._posted)
 
     def _drop(self, about: Obj, reason: str, message: str, why: str) -> None:
         self.dropped += 1

@@ -14,30 +14,30 @@ def told(case: Case) -> Story:
     return tell(case)
 
 
-def test_a_plain_update_takes_nineteen_calls() -> None:
-    """One more than the budget: docs/performance.md says which, and why it stays."""
+def test_a_plain_update_takes_twenty_two_calls() -> None:
+    """Four more than the budget: docs/performance.md says which, and why they stay."""
     assert dict(told(PLAIN).calls) == {
         "patch rollouts/status": 7,
-        "create events": 5,
+        "create events": 8,
         "patch replicasets": 5,
         "create replicasets": 1,
         "patch rollouts": 1,
     }
 
 
-def test_a_plain_update_stays_within_the_budgets_of_its_parts() -> None:
+def test_the_parts_of_a_plain_update_stay_what_they_are() -> None:
     calls = told(PLAIN).calls
     assert status_patches(calls) <= 7
     assert writes_of("replicasets", calls) <= 6
-    assert writes_of("events", calls) <= 5
+    assert writes_of("events", calls) <= 8, "one for each reason, as those who filter by reason expect"
 
 
 def test_an_update_behind_istio_with_an_analysis_takes_no_more_calls_than_it_did() -> None:
     """More than the budget of 26: docs/performance.md says which calls those are."""
     calls = dict(told(ISTIO).calls)
-    assert sum(calls.values()) <= 34
+    assert sum(calls.values()) <= 38
     assert status_patches(calls) <= 10
-    assert writes_of("events", calls) <= 9
+    assert writes_of("events", calls) <= 13
     assert {call: number for call, number in calls.items() if "events" not in call and "rollouts" not in call} == {
         "patch virtualservices": 4,
         "patch replicasets": 4,

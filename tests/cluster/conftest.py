@@ -1,5 +1,7 @@
 """Two kinds of API server: the sandbox, and a real one, which runs only where tests marked `cluster` are asked for."""
 
+import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
@@ -10,7 +12,7 @@ import pytest_asyncio
 
 from rollouts.kube.wire import Wire
 from rollouts.sandbox import clock
-from rollouts.sandbox.controlplane.binaries import Binaries, find_or_build
+from rollouts.sandbox.controlplane.binaries import Binaries, find_or_build, find_or_build_kubectl
 from rollouts.sandbox.controlplane.plane import ControlPlane, control_plane
 from rollouts.sandbox.http import serving
 from rollouts.sandbox.kubeconfig import kubeconfig, write
@@ -23,8 +25,14 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def binaries() -> Binaries:
-    return find_or_build(ROOT / "testenv", ROOT / ".cache" / "controlplane")
+def binaries() -> Iterator[Binaries]:
+    """The programs of a control plane, and kubectl on PATH."""
+    module, cache = ROOT / "testenv", ROOT / ".cache" / "controlplane"
+    kubectl = find_or_build_kubectl(module, cache)
+    with pytest.MonkeyPatch.context() as patch:
+        if shutil.which("kubectl") is None:
+            patch.setenv("PATH", str(kubectl.parent), prepend=os.pathsep)
+        yield find_or_build(module, cache)
 
 
 @pytest.fixture(scope="session")

@@ -72,7 +72,7 @@ async def update(recorder: Recorder) -> None:
     say(ROLLOUT, "Normal", "RolloutCompleted", "Rollout completed update to revision 2")
 
 
-async def test_an_update_costs_five_writes_and_tells_everything() -> None:
+async def test_every_reason_of_an_update_is_one_event() -> None:
     server = ApiServer(clock.now)
     async with recording(server) as recorder:
         await update(recorder)
@@ -80,18 +80,21 @@ async def test_an_update_costs_five_writes_and_tells_everything() -> None:
         assert await reasons(server) == [
             "RolloutUpdated",
             "NewReplicaSetCreated",
+            "RolloutNotCompleted",
             "ScalingReplicaSet",
             "RolloutStepCompleted",
+            "RolloutPaused",
+            "RolloutResumed",
             "RolloutCompleted",
         ]
-        assert writes(server) == 5
+        assert writes(server) == 8
         told = " ".join(event["message"] for event in await posted(server))
         for text in ("revision 2", "started update", "for 20", "for 50", "for 100", "step 1/4", "step 4/4", "paused"):
             assert text in told
         assert sum(event["count"] for event in await posted(server)) == 17
 
 
-async def test_what_a_weight_took_and_what_a_run_was_before_its_verdict_is_told_with_them() -> None:
+async def test_what_says_the_same_a_second_time_is_told_with_it() -> None:
     server = ApiServer(clock.now)
     async with recording(server) as recorder:
         for reason in (
@@ -99,16 +102,69 @@ async def test_what_a_weight_took_and_what_a_run_was_before_its_verdict_is_told_
             "Updated VirtualService",
             "TrafficWeightUpdated",
             "AnalysisRunRunning",
+            "MetricSuccessful",
             "AnalysisRunSuccessful",
             "RolloutCompleted",
         ):
             recorder.record(ROLLOUT, "Normal", reason, f"text of {reason}")
         await asyncio.sleep(1)
         events = {event["reason"]: event["message"] for event in await posted(server)}
-    assert list(events) == ["TrafficWeightUpdated", "AnalysisRunSuccessful", "RolloutCompleted"]
-    for text in ("SwitchService", "Updated VirtualService"):
-        assert f"text of {text}" in events["TrafficWeightUpdated"]
-    assert "text of AnalysisRunRunning" in events["AnalysisRunSuccessful"]
+    assert list(events) == [
+        "SwitchService",
+        "TrafficWeightUpdated",
+        "AnalysisRunRunning",
+        "AnalysisRunSuccessful",
+        "RolloutCompleted",
+    ]
+    assert "text of Updated VirtualService" in events["TrafficWeightUpdated"]
+    assert "text of MetricSuccessful" in events["AnalysisRunSuccessful"]
+
+
+async def test_an_abort_is_told_apart_from_what_was_said_a_moment_before() -> None:
+    server = ApiServer(clock.now)
+    async with recording(server) as recorder:
+        recorder.record_all(
+            ROLLOUT, [("Normal", "ScalingReplicaSet", "Scaled up"), ("Normal", "RolloutPaused", "paused")]
+        )
+        recorder.record_all(
+            ROLLOUT, [("Normal", "ScalingReplicaSet", "Scaled down"), ("Warning", "RolloutAborted", "aborted")]
+        )
+        recorder.record(ROLLOUT, "Normal", "ScalingReplicaSet", "Scaled up again")
+        await asyncio.sleep(3)
+        assert [event["message"] for event in await posted(server)] == [
+            "Scaled up",
+            "paused",
+            "Scaled down",
+            "aborted",
+            "Scaled up again",
+        ]
+
+
+async def test_what_is_said_a_second_time_after_a_retry_is_seen_in_its_place_within_two_seconds() -> None:
+    server = ApiServer(clock.now)
+    seen: list[tuple[str, int]] = []
+    async with recording(server) as recorder:
+        watched = server.watch(EVENT, "default", resource_version="")
+        for _ in range(2):
+            recorder.record(ROLLOUT, "Normal", "RolloutPaused", "Rollout is paused (CanaryPauseStep)")
+            recorder.record(ROLLOUT, "Warning", "RolloutAborted", "aborted")
+            await asyncio.sleep(0.01)
+        async with asyncio.timeout(2):
+            while len(seen) < 4:
+                event = await anext(watched)
+                seen.append((event.object["reason"], event.object["count"]))
+    assert seen == [("RolloutPaused", 1), ("RolloutAborted", 1), ("RolloutPaused", 2), ("RolloutAborted", 2)]
+
+
+async def test_what_is_said_over_and_over_is_written_more_and_more_seldom() -> None:
+    server = ApiServer(clock.now)
+    async with recording(server) as recorder:
+        for _ in range(3600):
+            recorder.record(ROLLOUT, "Normal", "TrafficWeightUpdated", "from 0 to 20")
+            recorder.record(ROLLOUT, "Normal", "ScalingReplicaSet", "Scaled up")
+            await asyncio.sleep(1)
+    assert {event["count"] for event in await posted(server)} == {3600}
+    assert writes(server) < 60, "for an hour of two things said each second"
 
 
 async def test_a_rollout_that_stays_paused_says_so_by_itself_after_two_seconds() -> None:
@@ -147,7 +203,6 @@ async def test_a_warning_is_posted_at_once_after_what_was_said_before_it() -> No
     async with recording(server) as recorder:
         recorder.record(ROLLOUT, "Normal", "ScalingReplicaSet", "Scaled up")
         recorder.record(ROLLOUT, "Warning", "RolloutAborted", "aborted")
-        recorder.record(ROLLOUT, "Normal", "ScalingReplicaSet", "Scaled down")
         await asyncio.sleep(0.01)
         assert await reasons(server) == ["ScalingReplicaSet", "RolloutAborted"]
 

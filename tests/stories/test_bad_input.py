@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.kube.refs import ANALYSIS_TEMPLATE, ROLLOUT, SERVICE, Obj
+from rollouts.kube.refs import ANALYSIS_TEMPLATE, REPLICA_SET, ROLLOUT, SERVICE, Obj
 from rollouts.sandbox.dialects.istio import VIRTUAL_SERVICE
 from tests import make
 from tests.stories.objects import analysis, istio, judged, metric, rollout, service, template, virtual_service
@@ -71,6 +71,31 @@ async def test_a_wrong_field_is_named_and_its_repair_takes_effect_at_once(spec: 
         await stage.apply(good)
         await healed(stage)
         await stage.reaches("Healthy", limit=AT_ONCE)
+
+
+async def test_pods_run_without_a_quantity_that_cannot_be_read_and_the_rollout_says_so_until_it_can() -> None:
+    written = rollout(make.weight(20), make.pause())
+    container = written["spec"]["template"]["spec"]["containers"][0]
+    container["resources"] = {"requests": {"memory": "invalid", "cpu": "10m"}, "limits": {"memory": "1gb"}}
+    broken = {**container, "name": "debug"}
+    written["spec"]["template"]["spec"]["ephemeralContainers"] = [broken]
+    async with Stage() as stage:
+        await stage.apply(written)
+        await stage.reaches("Healthy")
+        (made,) = stage.all(REPLICA_SET)
+        pods = made["spec"]["template"]["spec"]
+        assert pods["containers"][0]["resources"].get("requests") == {"cpu": "10m"}
+        assert not pods["containers"][0]["resources"].get("limits")
+        assert "ephemeralContainers" not in pods
+        condition = stage.condition("UnreadableQuantity")
+        assert condition["status"] == "True"
+        for text in ('containers[0].resources.requests.memory: "invalid"', "containers[0].resources.limits.memory"):
+            assert f"spec.template.spec.{text}" in condition["message"]
+        assert ("UnreadableQuantity", condition["message"]) in await stage.events()
+        container["resources"] = {"requests": {"cpu": "10m"}}
+        await stage.edit(template={"spec": {"containers": [container], "ephemeralContainers": None}})
+        await stage.until(lambda: not stage.condition("UnreadableQuantity"), limit=AT_ONCE)
+        assert stage.phase() == ("Healthy", ""), "the pods are those that run already"
 
 
 async def test_a_step_of_a_kind_that_nobody_knows_is_refused() -> None:

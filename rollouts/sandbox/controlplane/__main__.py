@@ -1,11 +1,11 @@
-"""`python -m rollouts.sandbox.controlplane MODULE CACHE`: make sure the binaries are there, and print where."""
+"""`python -m rollouts.sandbox.controlplane MODULE CACHE`: see that the programs are there, and print where."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rollouts.sandbox.controlplane.binaries import ControlPlaneMissing, find_or_build
+from rollouts.sandbox.controlplane.binaries import ControlPlaneMissing, find_or_build, find_or_build_kubectl
 
 
 def main(argv: Sequence[str]) -> int:
@@ -14,8 +14,10 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("module", type=Path, help="folder of the Go module that pins the versions")
     parser.add_argument("cache", type=Path, help="folder to keep the binaries in")
     options = parser.parse_args(argv)
+    module, cache = options.module.resolve(), options.cache.resolve()
     try:
-        print(find_or_build(options.module.resolve(), options.cache.resolve()).api_server.parent)
+        print(find_or_build(module, cache).api_server.parent)
+        print(find_or_build_kubectl(module, cache))
     except ControlPlaneMissing as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1

@@ -1,4 +1,5 @@
 """Where kube-apiserver, kube-controller-manager and etcd come from: a cache folder, else Go builds them into it.
+kubectl, too, where the machine has none.
 
 They are ordinary Go modules, pinned by the go.mod and go.sum of a small module (`testenv/`). What has been built is
 kept under the hash of those files, so that another version is another folder and nothing is built twice.
@@ -62,6 +63,20 @@ def find_or_build(module: Path, cache: Path) -> Binaries:
         return find(module, cache) or _build(module, cache)
 
 
+def find_or_build_kubectl(module: Path, cache: Path) -> Path:
+    """The machine's kubectl, else one beside the binaries of a control plane, made as they are.
+
+    Raises ControlPlaneMissing.
+    """
+    if own := shutil.which("kubectl"):
+        return Path(own)
+    built = find_or_build(module, cache).api_server.with_name("kubectl")
+    with _locked(cache / ".lock"):
+        if not os.access(built, os.X_OK):
+            _build_kubectl(module, built)
+    return built
+
+
 def _folder(module: Path, cache: Path) -> Path:
     digest = hashlib.sha256()
     for name in _PINS:
@@ -81,12 +96,25 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _build(module: Path, cache: Path) -> Binaries:
+def _build_kubectl(module: Path, built: Path) -> None:
+    go, version = _compiler(), pinned_version(module)
+    log.info("building kubectl, since there is none on PATH", kubernetes=version)
+    with tempfile.TemporaryDirectory(dir=built.parent, prefix="build-") as scratch:
+        _go(go, module, f"{scratch}/kubectl", f"-s -w {_stamps(version)}", f"{_KUBERNETES}/cmd/kubectl")
+        Path(scratch, "kubectl").replace(built)
+
+
+def _compiler() -> str:
     go = shutil.which("go")
     if go is None:
         raise ControlPlaneMissing(
             "a real control plane is built with Go and there is none on PATH: install it (https://go.dev/dl)"
         )
+    return go
+
+
+def _build(module: Path, cache: Path) -> Binaries:
+    go = _compiler()
     version = pinned_version(module)
     log.info("building a control plane, which takes some minutes", kubernetes=version)
     with tempfile.TemporaryDirectory(dir=cache, prefix="build-") as scratch:
