@@ -2,14 +2,15 @@
 
 import json
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from pydantic import ValidationError
 
 from analysis.api import Argument, Metric
-from analysis.evidence import Evidence, counting
+from analysis.asked import carried, carriers
+from analysis.asked.lack import Asked
 from analysis.schema import Obj
 
 SECRET_PLACEHOLDER = "temp-for-secret"
@@ -37,15 +38,14 @@ class ResolvedMetrics:
 
     `metrics` hold the placeholder where a secret goes and may be shown; `measured` hold the secrets themselves and
     go to providers only. When `error` is set both are empty and it is the message for the run.
-    `evidence` says, by the metric's name, what it asks for, and `counting` holds the metrics that count its samples.
+    `asked` says, by the metric's name, what its template asks for beyond Argo Rollouts; it holds secrets too.
     """
 
     metrics: tuple[Metric, ...] = ()
     measured: tuple[Metric, ...] = field(default=(), repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     error: str = ""
-    evidence: Mapping[str, Evidence] = field(default_factory=dict)
-    counting: Mapping[str, Metric] = field(default_factory=dict, repr=False)
+    asked: Mapping[str, Asked] = field(default_factory=dict, repr=False)
 
     def redact(self, text: str) -> str:
         """`text` with every secret value replaced by asterisks."""
@@ -69,27 +69,43 @@ def resolve_metrics(
     metrics: Sequence[Metric],
     args: Sequence[Argument],
     secrets: Mapping[SecretKey, str],
-    evidence: Mapping[str, Evidence] | None = None,
+    asked: Mapping[str, Asked] | None = None,
 ) -> ResolvedMetrics:
     """The metrics of a run ready to be measured; `secrets` must hold every key that `secret_keys(args)` names.
 
-    `evidence` is what the metrics ask for, by their names as written.
+    `asked` is what the metrics ask for beyond Argo Rollouts, by their names as written.
     """
-    asked = {index: found for index, metric in enumerate(metrics) if (found := (evidence or {}).get(metric.name))}
-    counts = {index: count for index, one in asked.items() if (count := counting(metrics[index], one))}
+    asked = asked or {}
     try:
         shown = fill_metrics(metrics, values(args, dict.fromkeys(secret_keys(args), SECRET_PLACEHOLDER)))
         measured = fill_metrics(metrics, values(args, secrets)) if secrets else shown
-        counted = fill_metrics(counts.values(), values(args, secrets))
+        filled = {
+            name: _filled_asked(metric, one, values(args, secrets)) for name, metric, one in _askers(metrics, asked)
+        }
     except ArgumentError as error:
         return ResolvedMetrics(error=f"Unable to resolve metric arguments: {redact(str(error), secrets.values())}")
+    names = [metric.name for metric in metrics]
     return ResolvedMetrics(
-        shown,
-        measured,
+        tuple(_judging(name, metric, filled) for name, metric in zip(names, shown, strict=True)),
+        tuple(_judging(name, metric, filled) for name, metric in zip(names, measured, strict=True)),
         tuple(secrets.values()),
-        evidence={shown[index].name: one for index, one in asked.items()},
-        counting={shown[index].name: metric for index, metric in zip(counts, counted, strict=True)},
+        asked={metric.name: filled[name] for name, metric in zip(names, shown, strict=True) if name in filled},
     )
+
+
+def _askers(metrics: Iterable[Metric], asked: Mapping[str, Asked]) -> Iterator[tuple[str, Metric, Asked]]:
+    for metric in metrics:
+        if metric.name in asked:
+            yield metric.name, metric, asked[metric.name]
+
+
+def _filled_asked(metric: Metric, asked: Asked, args: Mapping[str, str]) -> Asked:
+    texts = carriers(metric, asked)
+    return carried(asked, dict(zip(texts, fill_metrics(texts.values(), args), strict=True)))
+
+
+def _judging(name: str, metric: Metric, asked: Mapping[str, Asked]) -> Metric:
+    return asked[name].judging(metric) if name in asked else metric
 
 
 def values(args: Iterable[Argument], secrets: Mapping[SecretKey, str]) -> dict[str, str]:

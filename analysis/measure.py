@@ -7,25 +7,37 @@ from datetime import timedelta
 
 from analysis.api import AnalysisPhase, AnalysisRun, AnalysisRunStatus, Measurement
 from analysis.arguments import ResolvedMetrics, SecretKey, resolve_metrics, secret_keys
+from analysis.asked import read
+from analysis.asked.burn import BurnRate
+from analysis.asked.lack import Asked, AskedError
+from analysis.asked.pyrra import objective_of
 from analysis.decide import Taken, Task, TaskKind, retention
-from analysis.evidence import EvidenceError, read
 from analysis.limits import DEFAULT_RETENTION
-from analysis.providers.base import DEADLINE_SLACK, Context, Provider, ProviderError, SecretError, Secrets
+from analysis.providers.asking import asking, kept
+from analysis.providers.base import (
+    DEADLINE_SLACK,
+    Context,
+    ObjectiveError,
+    Objectives,
+    Provider,
+    ProviderError,
+    SecretError,
+    Secrets,
+)
 from analysis.providers.registry import provider_of
-from analysis.providers.weighed import weighed
 
 METRIC_TERMINATED = "Metric Terminated"
 _STOPPED = frozenset({AnalysisPhase.SUCCESSFUL, AnalysisPhase.INCONCLUSIVE})
 
 
-async def resolve(run: AnalysisRun, secrets: Secrets) -> ResolvedMetrics:
-    """The run's metrics with their arguments filled in, secrets read from the run's own namespace.
+async def resolve(run: AnalysisRun, secrets: Secrets, objectives: Objectives | None = None) -> ResolvedMetrics:
+    """The run's metrics with their arguments filled in; Secrets and objectives are read from the run's own namespace.
 
-    An exception of `secrets` that is no SecretError passes through: look again later.
+    An exception that is neither SecretError nor ObjectiveError passes through: look again later.
     """
     try:
-        evidence = read(run.metadata.get("annotations") or {}, run.spec.metrics)
-    except EvidenceError as error:
+        asked = read(run.metadata.get("annotations") or {}, run.spec.metrics)
+    except AskedError as error:
         return ResolvedMetrics(error=f"Analysis spec invalid: {error}")
     found: dict[SecretKey, str] = {}
     data: dict[str, Mapping[str, bytes]] = {}
@@ -38,7 +50,21 @@ async def resolve(run: AnalysisRun, secrets: Secrets) -> ResolvedMetrics:
         if key not in data[name]:
             return _unresolved(f"key '{key}' does not exist in secret '{name}'")
         found[name, key] = data[name][key].decode("utf-8", "replace")
-    return resolve_metrics(run.spec.metrics, run.spec.args, found, evidence)
+    resolved = resolve_metrics(run.spec.metrics, run.spec.args, found, asked)
+    try:
+        promised = {name: await _promised(run, one, objectives) for name, one in resolved.asked.items()}
+    except (AskedError, ObjectiveError) as error:
+        return ResolvedMetrics(error=resolved.redact(f"Unable to judge by an objective: {error}"))
+    return replace(resolved, asked=promised)
+
+
+async def _promised(run: AnalysisRun, asked: Asked, objectives: Objectives | None) -> Asked:
+    """What is asked, with the objective that it names."""
+    if not isinstance(asked, BurnRate) or not asked.slo:
+        return asked
+    if objectives is None:
+        raise ObjectiveError(f"there is no cluster to read the ServiceLevelObjective '{asked.slo}' from")
+    return objective_of(asked, await objectives.get(run.namespace, asked.slo))
 
 
 def _unresolved(reason: str) -> ResolvedMetrics:
@@ -75,9 +101,11 @@ async def collect(
 
 async def _take(task: Task, resolved: ResolvedMetrics, context: Context) -> Taken:
     resumed = task.measurement is not None
-    begun = task.measurement or Measurement(phase=AnalysisPhase.RUNNING, started_at=context.now())
+    asked = resolved.asked.get(task.name)
+    fresh = Measurement(phase=AnalysisPhase.RUNNING, started_at=context.now(), metadata=kept(asked, context, task.name))
+    begun = task.measurement or fresh
     try:
-        provider = _provider(task, resolved, context)
+        provider = asking(task.metric, task.name, asked, context) if asked else provider_of(task.metric, context)
     except ProviderError as error:
         return Taken(task.name, _failed(begun, str(error), context), resumed)
     deadline = provider.timeout() + DEADLINE_SLACK
@@ -91,15 +119,6 @@ async def _take(task: Task, resolved: ResolvedMetrics, context: Context) -> Take
     except Exception as error:  # a fault of ours must not stop the run's other metrics, and must be seen
         measurement = _failed(begun, f"unexpected {type(error).__name__}: {error}", context)
     return Taken(task.name, measurement, resumed, provider.metadata())
-
-
-def _provider(task: Task, resolved: ResolvedMetrics, context: Context) -> Provider:
-    """Where the measurement comes from: the metric's provider, weighed where the metric asks for evidence."""
-    provider = provider_of(task.metric, context)
-    evidence, counting = resolved.evidence.get(task.name), resolved.counting.get(task.name)
-    if evidence is None:
-        return provider
-    return weighed(provider, evidence, provider_of(counting, context) if counting else None)
 
 
 async def _asked(provider: Provider, task: Task) -> Measurement:

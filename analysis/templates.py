@@ -14,7 +14,7 @@ from analysis.api import (
     Metric,
 )
 from analysis.arguments import ArgumentError, fill_metrics, undeclared
-from analysis.evidence import counted
+from analysis.asked import companions
 from analysis.limits import effective_count
 
 MAX_DEPTH = 100
@@ -265,7 +265,7 @@ def _undeclared(templates: Sequence[AnalysisTemplate], alone: bool) -> str:
 
 
 def _undeclared_in(template: AnalysisTemplate, declared: Iterable[str]) -> str:
-    for metric in (*template.spec.metrics, *counted(template)):
+    for metric in (*template.spec.metrics, *companions(template)):
         tag = undeclared(metric, declared)
         if tag:
             return f"{template.kind} {template.name}: metric '{metric.name}': failed to resolve {{{{{tag}}}}}"
@@ -280,7 +280,7 @@ def _inline_fault(template: AnalysisTemplate) -> str:
             return f"{template.kind} {template.name}: arg '{arg.name}' has both Value and ValueFrom fields"
         values[arg.name] = DUMMY_VALUE if arg.value is None else arg.value
     try:
-        metrics = fill_metrics((*template.spec.metrics, *counted(template)), values)
+        metrics = fill_metrics((*template.spec.metrics, *companions(template)), values)
     except ArgumentError as error:
         return f"{template.kind} {template.name}: {error}"
     for metric in metrics:

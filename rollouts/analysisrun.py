@@ -13,7 +13,7 @@ from analysis.api import NO_STATUS, AnalysisRun, AnalysisRunStatus, Measurement,
 from analysis.arguments import ResolvedMetrics
 from analysis.decide import Assessment, Task, decide, failed, record
 from analysis.measure import collect, measure, resolve
-from analysis.providers.base import Context, Jobs, SecretError, Secrets
+from analysis.providers.base import Context, Jobs, ObjectiveError, SecretError, Secrets
 from analysis.providers.http import Http
 from analysis.providers.job import JOB_NAME, JOB_NAMESPACE
 from analysis.schema import Obj
@@ -23,7 +23,7 @@ from rollouts.kube.cache import Cache, Key
 from rollouts.kube.errors import NotFound, Refused
 from rollouts.kube.events import Recorder
 from rollouts.kube.patch import merge_patch
-from rollouts.kube.refs import ANALYSIS_RUN, JOB, SECRET, uid_of
+from rollouts.kube.refs import ANALYSIS_RUN, JOB, SECRET, SERVICE_LEVEL_OBJECTIVE, uid_of
 from rollouts.kube.wire import Wire
 
 log = structlog.get_logger(__name__)
@@ -41,6 +41,20 @@ class ClusterSecrets:
         except (NotFound, Refused) as error:  # any other error is the API server's, and passes
             raise SecretError(error.message) from error
         return {key: base64.b64decode(value) for key, value in (secret.get("data") or {}).items()}
+
+
+class ClusterObjectives:
+    """ServiceLevelObjectives of Pyrra, read from the cluster where a run is judged by one, each time anew."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    async def get(self, namespace: str, name: str) -> Obj:
+        try:
+            return await self._wire.get(SERVICE_LEVEL_OBJECTIVE, namespace, name)
+        except (NotFound, Refused) as error:  # any other error is the API server's, and passes
+            where = f"ServiceLevelObjective '{name}' ({SERVICE_LEVEL_OBJECTIVE.group}) in namespace '{namespace}'"
+            raise ObjectiveError(f"{where}: {error.message}") from error
 
 
 @dataclass(frozen=True)
@@ -75,6 +89,7 @@ class AnalysisRunController:
         self._recorder = recorder
         self._clock = clock
         self._secrets = secrets
+        self._objectives = ClusterObjectives(wire)
         self._pulse = pulse
         self._access = access or ProviderAccess()
 
@@ -109,7 +124,7 @@ class AnalysisRunController:
         if run.status.phase.completed:
             return decide(run, ResolvedMetrics(), self._clock())
         run = self._hastened(run)
-        resolved = await resolve(run, self._secrets)
+        resolved = await resolve(run, self._secrets, self._objectives)
         assessment = decide(run, resolved, self._clock())
         if not assessment.tasks:
             return assessment

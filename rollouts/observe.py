@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from analysis import evidence
+from analysis import asked
 from analysis.api import AnalysisTemplate, AnalysisTemplateRef, ClusterAnalysisTemplate
 from analysis.providers.registry import unsupported
 from analysis.schema import Obj, parse_time
@@ -328,7 +328,7 @@ def _read(obj: Obj, version: str, cluster: bool) -> _Template:
         model = kind.model_validate(obj)
     except ValidationError as error:
         return _Template(version, kind.model_validate({"metadata": obj["metadata"], "spec": {}}), first_fault(error))
-    fault = evidence.fault(model.metadata.get("annotations"), model.spec.metrics)
+    fault = asked.fault(model.metadata.get("annotations"), model.spec.metrics)
     return _Template(version, model, fault or next(iter(unsupported(model.spec.metrics)), ""))
 
 

@@ -41,6 +41,21 @@ class Secrets(Protocol):
         ...
 
 
+class ObjectiveError(Exception):
+    """The cluster has no such objective, or refuses it: the text becomes the message of the run, which ends in Error.
+
+    Any other exception of `Objectives.get` passes through.
+    """
+
+
+class Objectives(Protocol):
+    """The ServiceLevelObjectives of Pyrra that a run may be judged by."""
+
+    async def get(self, namespace: str, name: str) -> Obj:
+        """A ServiceLevelObjective; ObjectiveError when there is none to be had."""
+        ...
+
+
 class JobError(Exception):
     """The API server says no to what was asked of a Job; the text is its message."""
 

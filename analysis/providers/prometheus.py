@@ -78,6 +78,21 @@ class Prometheus(OneShot):
         except (PrometheusApiClientException, MetricValueConversionError) as error:
             raise ProviderError(str(error)) from error
 
+    async def series(self, query: str, at: float) -> list[Any]:
+        """What `query` answers at a moment (seconds since 1970): a vector's series, or a matrix'.
+
+        ProviderError when there is no answer, or one of another kind. `login` comes first.
+        """
+        form = {"query": query, "time": plain(round(at, 3))}
+        try:
+            data = _data(_document(await self._answer("/api/v1/query", form)))
+        except (HttpError, PrometheusApiClientException) as error:
+            raise ProviderError(str(error)) from error
+        result = data.get("result")
+        if data.get("resultType") not in ("vector", "matrix") or not isinstance(result, list):
+            raise ProviderError(f"{query} answers with no series")
+        return result
+
     async def _answer(self, path: str, form: dict[str, str]) -> Answer:
         url, headers = self.address + path, dict(self.headers)
         if self.oauth is not None:
@@ -166,6 +181,21 @@ def plain(number: float) -> str:
 
 def parse(answer: Answer) -> Reading:
     """The numbers of an answer. The errors of prometheus_api_client say why there are none."""
+    document = _document(answer)
+    data = _data(document)
+    result = _numbers(data.get("resultType"), data.get("result"))
+    return Reading(result, _shown(result), _warnings(document))
+
+
+def _data(document: Mapping[str, Any]) -> dict[str, Any]:
+    data = document.get("data")
+    if not isinstance(data, dict):
+        raise PrometheusApiClientException('unmarshalerDecoder: unexpected value type "<none>"')
+    return data
+
+
+def _document(answer: Answer) -> dict[str, Any]:
+    """A successful answer."""
     if answer.status // 100 != 2 and answer.status not in (400, 422):
         raise PrometheusApiClientException(_refusal(answer.status))
     try:
@@ -179,11 +209,7 @@ def parse(answer: Answer) -> Reading:
         raise PrometheusApiClientException("bad_response: inconsistent body for response code")
     if failed or document.get("status") != "success":
         raise PrometheusApiClientException(f"{document.get('errorType', '')}: {document.get('error', '')}")
-    data = document.get("data")
-    if not isinstance(data, dict):
-        raise PrometheusApiClientException('unmarshalerDecoder: unexpected value type "<none>"')
-    result = _numbers(data.get("resultType"), data.get("result"))
-    return Reading(result, _shown(result), _warnings(document))
+    return document
 
 
 def _refusal(status: int) -> str:

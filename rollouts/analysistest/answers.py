@@ -2,15 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
 import httpx
 
 from analysis.api import Measurement, Metric
+from analysis.asked.comparison import Compare
+from analysis.asked.evidence import Evidence, counting
+from analysis.asked.lack import Asked
+from analysis.asked.requests import Requests
 from analysis.expr.values import format_float
-from rollouts.analysistest.fixture import Answer
+from rollouts.analysistest.fixture import Answer, Rise
 
 
 class CannotAnswer(Exception):
@@ -26,30 +30,47 @@ class Script:
         self._answers = [answer for answer in answers for _ in range(answer.times)]
         self._next = 0
 
-    def next(self) -> Answer:
-        """The answer to the next measurement."""
-        answer = self._answers[min(self._next, len(self._answers) - 1)]
+    @property
+    def answer(self) -> Answer:
+        """The answer to the measurement that is taken."""
+        return self._answers[min(self._next, len(self._answers) - 1)]
+
+    def heard(self) -> None:
+        """It was given: the next measurement hears the next one."""
         self._next += 1
-        return answer
 
 
-def transport(metric: Metric, answer: Answer, counting: Metric | None = None) -> httpx.MockTransport:
-    """Every request of one measurement is answered with `answer`, but for that of `counting`, which counts samples.
+class Said(httpx.MockTransport):
+    """Every request of one measurement is answered with `answer`, as far as it is for the metric's own query.
 
-    CannotAnswer when the answer fits the provider not.
+    What annotations ask besides is answered by `samples`, `canary` and `stable`. `heard`: whether anything was asked.
+    CannotAnswer when the answer does not fit.
     """
-    body, samples = _body(metric, answer), json.dumps({"status": "success", "data": _number(answer.samples)})
 
-    async def handle(request: httpx.Request) -> httpx.Response:
-        await asyncio.sleep(answer.delay.total_seconds())
-        counts = counting is not None and _query(request) == _query_of(counting) != _query_of(metric)
-        return httpx.Response(answer.status, text=samples if counts else body)
+    def __init__(self, metric: Metric, answer: Answer, asked: Asked | None = None) -> None:
+        super().__init__(self._handle)
+        self.heard = False
+        self._answer = answer
+        if isinstance(asked, Requests):
+            self._told = counters(metric, answer, asked)
+        else:
+            body, samples = _body(metric, answer), _success(_number(answer.samples))
+            count = counting(metric, asked) if isinstance(asked, Evidence) else None
+            counts = _query_of(count) if count and _query_of(count) != _query_of(metric) else None
+            self._told = lambda request: samples if counts and _query(request) == counts else body
 
-    return httpx.MockTransport(handle)
+    async def _handle(self, request: httpx.Request) -> httpx.Response:
+        self.heard = True
+        await asyncio.sleep(self._answer.delay.total_seconds())
+        return httpx.Response(self._answer.status, text=self._told(request))
 
 
 def _query(request: httpx.Request) -> str:
-    return parse_qs(request.content.decode()).get("query", [""])[0]
+    return _form(request).get("query", "")
+
+
+def _form(request: httpx.Request) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(request.content.decode()).items()}
 
 
 def _query_of(metric: Metric) -> str:
@@ -72,7 +93,11 @@ def _body(metric: Metric, answer: Answer) -> str:
     spec = metric.provider.prometheus
     if spec is None:
         raise CannotAnswer(f"metric '{metric.name}' asks no Prometheus: answer with json, body or phase")
-    return json.dumps({"status": "success", "data": _data(answer, in_range=spec.range_query is not None)})
+    return _success(_data(answer, in_range=spec.range_query is not None))
+
+
+def _success(data: dict[str, Any]) -> str:
+    return json.dumps({"status": "success", "data": data})
 
 
 def _number(value: float) -> dict[str, Any]:
@@ -91,3 +116,34 @@ def _data(answer: Answer, *, in_range: bool) -> dict[str, Any]:
         "resultType": "vector",
         "result": [{"metric": {"n": str(n)}, "value": [0, value]} for n, value in enumerate(values)],
     }
+
+
+# ── requests, counted as Prometheus counts them ────────────────────────────
+
+
+def counters(metric: Metric, answer: Answer, asked: Requests) -> Callable[[httpx.Request], str]:
+    """What Prometheus says of counters that stood at 0 and have risen to what the answer says."""
+    sides = {"canary": asked.canary} | ({"stable": asked.stable} if isinstance(asked, Compare) else {})
+    stand: dict[str, float] = {}
+    for side, labels in sides.items():
+        told: Rise | None = getattr(answer, side)
+        if told is None and (answer.status != httpx.codes.OK or answer.delay):
+            return lambda request: ""
+        if told is None:
+            raise CannotAnswer(f"metric '{metric.name}' compares requests: answer with {' and '.join(sides)}")
+        total, part = asked.counters(labels)
+        stand |= {total: told.all, part: told.all - told.bad if asked.slow else told.bad}
+    return lambda request: _counter(stand, _form(request))
+
+
+def _counter(stand: Mapping[str, float], form: Mapping[str, str]) -> str:
+    query, at = form["query"], float(form["time"])
+    for selector, number in stand.items():
+        point = [at, format_float(number)]
+        if query.startswith(f"{selector}["):
+            return _success({"resultType": "matrix", "result": [{"metric": {}, "values": [point]}]})
+        if query.startswith(f"sum(increase({selector}["):
+            return _success({"resultType": "vector", "result": [{"metric": {}, "value": point}]})
+        if query.startswith(f"last_over_time({selector}["):
+            return _success({"resultType": "vector", "result": [{"metric": {}, "value": [at, "0"]}]})
+    raise CannotAnswer(f"nothing is known of {query}")

@@ -26,12 +26,21 @@ class _Part(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
 
 
+class Rise(_Part):
+    """Requests: all of them, and the bad ones (or those that are too slow) among them."""
+
+    all: int = Field(ge=0)
+    bad: int = Field(0, ge=0)
+
+
 class Answer(_Part):
     """What one measurement hears; `times` in a row.
 
     Exactly one of: `value` (what a Prometheus query answers: a number or a list is a vector), `scalar` (one number
-    that is no list), `json` or `body` (any provider over HTTP), `phase` (a verdict, as of a Job). `status` is that of
-    HTTP, `delay` how long the answer takes, `samples` how many the query for evidence counts (enough, when absent).
+    that is no list), `json` or `body` (any provider over HTTP), `phase` (a verdict, as of a Job), `canary`. `status` is
+    that of HTTP, `delay` how long the answer takes, `samples` how many the query for evidence counts (enough, when
+    absent). Where an annotation judges requests, `canary` and `stable` say how many came since the last measurement (of
+    a burn rate: in each window).
     """
 
     value: float | tuple[float, ...] | None = None
@@ -42,6 +51,8 @@ class Answer(_Part):
     status: int = 200
     delay: Span = timedelta(0)
     samples: float = 1e12
+    canary: Rise | None = None
+    stable: Rise | None = None
     times: int = Field(1, ge=1)
 
     @model_validator(mode="before")
@@ -52,9 +63,10 @@ class Answer(_Part):
 
     @model_validator(mode="after")
     def _one_of(self) -> "Answer":
-        given = [name for name in ("value", "scalar", "json_", "body", "phase") if name in self.model_fields_set]
+        kinds = ("value", "scalar", "json_", "body", "phase", "canary")
+        given = [name for name in kinds if name in self.model_fields_set]
         if len(given) > 1 or (not given and self.status == 200 and not self.delay):
-            raise ValueError("an answer has one of value, scalar, json, body and phase")
+            raise ValueError("an answer has one of value, scalar, json, body, phase and canary")
         return self
 
 

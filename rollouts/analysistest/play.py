@@ -12,7 +12,7 @@ from analysis.measure import measure, resolve
 from analysis.providers.base import Context, SecretError
 from analysis.providers.http import Http
 from analysis.providers.registry import ADDRESS_VARIABLE
-from rollouts.analysistest.answers import CannotAnswer, Script, transport, verdict
+from rollouts.analysistest.answers import CannotAnswer, Said, Script, verdict
 from rollouts.analysistest.fixture import Case
 from rollouts.sandbox import clock
 
@@ -73,15 +73,20 @@ class _Player:
     async def _one(self, task: Task, run: AnalysisRun, resolved: ResolvedMetrics) -> Taken:
         if task.name not in self.scripts:
             raise CannotAnswer(f"the test has no answers for metric '{task.name}'")
-        answer = self.scripts[task.name].next()
+        script = self.scripts[task.name]
+        answer = script.answer
         if answer.phase is not None:
+            script.heard()
             begun = Measurement(phase=answer.phase, started_at=clock.now())
             await asyncio.sleep(answer.delay.total_seconds())
             return Taken(task.name, verdict(answer, begun).model_copy(update={"finished_at": clock.now()}))
-        http = Http(transport(task.metric, answer, resolved.counting.get(task.name)))
+        transport = Said(task.metric, answer, resolved.asked.get(task.name))
+        http = Http(transport)
         try:
             context = Context(run=run, http=http, now=clock.now, secrets=self.secrets, environ=_ENVIRON)
             (taken,) = await measure((task,), resolved, context)
+            if transport.heard:
+                script.heard()
             return taken
         finally:
             await http.close()

@@ -7,7 +7,8 @@ from datetime import timedelta
 from pydantic import ValidationError
 
 from analysis.api import AnalysisRun, AnalysisTemplate, AnalysisTemplateRef, Argument
-from analysis.evidence import EvidenceError, of_run
+from analysis.asked import of_run
+from analysis.asked.lack import AskedError
 from analysis.templates import TemplateError, resolve_templates, run_spec
 from rollouts.analysistest.answers import CannotAnswer
 from rollouts.analysistest.fixture import KIND, AnalysisTest, Case, Expected
@@ -60,7 +61,7 @@ def _played(files: FileSet, document: Document, test: AnalysisTest, case: Case) 
         args = [Argument(name=name, value=value) for name, value in (test.args | case.args).items()]
         metadata = {"name": "test", "namespace": "default", "uid": "test", "annotations": of_run(templates)}
         run, took = play(AnalysisRun(metadata=metadata, spec=run_spec(templates, args)), case, test.secrets)
-    except (TemplateError, EvidenceError, CannotAnswer, WithoutEnd) as error:
+    except (TemplateError, AskedError, CannotAnswer, WithoutEnd) as error:
         return (str(error),), timedelta(0)
     return tuple(differences(run, took, case.expect)), took
 

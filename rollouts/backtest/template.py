@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from analysis.api import AnalysisRunSpec, AnalysisTemplate, AnalysisTemplateRef, Argument, Metric
 from analysis.arguments import resolve_metrics
-from analysis.evidence import of_run
+from analysis.asked import of_run
 from analysis.templates import resolve_templates, run_spec
 from analysis.validate import invalid_run, provider_names
 from rollouts.lint.fileset import FileSet, Read
@@ -29,7 +29,7 @@ def spec_of(path: str, name: str, args: Mapping[str, str], address: str) -> Chos
     """The run of a template that asks the Prometheus at `address`.
 
     Metrics that do not ask a Prometheus are left out: nothing else can be asked about the past.
-    CannotReplay, EvidenceError, TemplateError or Unreadable when no run can come of it.
+    CannotReplay, AskedError, TemplateError or Unreadable when no run can come of it.
     """
     documents, bad = read([path])
     if bad:

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Generic, TypeVar
 
-from analysis import evidence
+from analysis import asked
 from analysis.api import AnalysisTemplate, AnalysisTemplateRef, Argument
 from analysis.schema import Obj
 from analysis.templates import (
@@ -33,7 +33,7 @@ def spec_of_run(world: World, analysis: RolloutAnalysis, *, stable: Hash, latest
 
 def annotations_of_run(world: World, analysis: RolloutAnalysis) -> dict[str, str]:
     """What the templates' annotations ask of a run of this analysis."""
-    return evidence.of_run(_templates(world, analysis))
+    return asked.of_run(_templates(world, analysis))
 
 
 def analysis_fault(world: World, path: str, analysis: RolloutAnalysis, *, background: bool) -> str:

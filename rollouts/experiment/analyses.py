@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
-from analysis import evidence
 from analysis.api import AnalysisTemplate, AnalysisTemplateRef, Argument, Metric
+from analysis.asked import of_run
 from analysis.schema import Obj, format_time
 from analysis.templates import TemplateError, resolve_templates, run_spec
 from analysis.validate import matching
@@ -89,7 +89,7 @@ def _start(view: View, analysis: ExperimentAnalysisTemplateRef) -> Iterator[Told
         return
     try:
         spec = spec_of_run(view, analysis)
-        asked = evidence.of_run(_templates(view, analysis))
+        asked = of_run(_templates(view, analysis))
     except TemplateError as error:
         yield _not_created(analysis, str(error))
         return

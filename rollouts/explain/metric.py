@@ -1,14 +1,15 @@
 """Pure. A metric in words: when it measures, what counts as what, and what ends it."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 from analysis import limits
 from analysis.api import AnalysisPhase, Metric
+from analysis.asked.evidence import Evidence
+from analysis.asked.lack import Asked
 from analysis.evaluate import evaluate
-from analysis.evidence import Evidence, Lack
 from analysis.expr.values import FloatList
 from analysis.validate import invalid_metric, provider_names
+from rollouts.explain.asked import LACKS, judges, lacks, readings, seconds
 from rollouts.explain.trials import MOST_READINGS, Trial, always, by_turns, tried
 
 GOOD, BAD, ERROR, UNCLEAR = (
@@ -26,37 +27,35 @@ _NO_CONDITIONS = {
 }
 
 
-def told(metric: Metric, dry_run: bool = False, asked: Evidence | None = None) -> Iterator[str]:
+def told(metric: Metric, dry_run: bool = False, asked: Asked | None = None) -> Iterator[str]:
     """One sentence a line. The metric's arguments are filled in, as far as they are known.
 
-    `asked` is the evidence that the template's annotation asks for.
+    `asked` is what the template's annotations ask for.
     """
     fault = invalid_metric(metric)
     if fault:
         yield f"cannot run: {fault}"
         return
+    metric = asked.judging(metric) if asked else metric
     yield _schedule(metric)
-    yield from _readings(metric)
-    yield from _evidence(asked)
+    yield from readings(asked) if judges(asked) else _readings(metric)
+    yield from lacks(asked)
     if dry_run:
         yield "decides nothing: it is measured as a dry run"
         return
     for phase in (BAD, UNCLEAR, ERROR):
         if phase is ERROR and asked is not None and asked.error is not None:
             continue
-        if phase is ERROR or phase in possible(metric):
+        if phase is ERROR or phase in possible(metric, asked):
             yield _ending(metric, phase)
     yield _success(metric)
     yield from _unasked(metric, asked)
 
 
-def seconds(span: timedelta) -> str:
-    """A span as text, in seconds."""
-    return f"{span.total_seconds():g} s"
-
-
-def possible(metric: Metric) -> frozenset[AnalysisPhase]:
-    """What a reading can be, errors apart."""
+def possible(metric: Metric, asked: Asked | None = None) -> frozenset[AnalysisPhase]:
+    """What a reading can be, errors apart, and apart from what lacks evidence."""
+    if judges(asked):
+        return frozenset((GOOD, BAD))
     if _provider(metric) in _NO_CONDITIONS:
         return frozenset((GOOD, BAD, UNCLEAR))
     return frozenset(_verdicts(metric).values())
@@ -186,26 +185,11 @@ def ordinal(number: int) -> str:
     return f"{number}{ending}"
 
 
-_LACKS = {Lack.WAIT: "waited out", Lack.INCONCLUSIVE: WORDS[UNCLEAR], Lack.FAIL: WORDS[BAD]}
-
-
-def _evidence(asked: Evidence | None) -> Iterator[str]:
-    """What the annotation adds."""
-    if asked is None:
-        return
-    if asked.at_least is not None:
-        yield f"a reading over fewer than {asked.at_least} samples is {_LACKS[asked.too_few]}"
-    if asked.error is not None:
-        yield f"a provider that is down is {_LACKS[asked.error]}"
-    if asked.longest_wait is not None:
-        yield f"what is waited out is {_LACKS[asked.after_wait]} after {seconds(asked.longest_wait)}"
-
-
-def _unasked(metric: Metric, asked: Evidence | None) -> Iterator[str]:
+def _unasked(metric: Metric, asked: Asked | None) -> Iterator[str]:
     """What the conditions make of answers that nobody thinks of."""
     if metric.provider.prometheus is None or not (metric.success_condition or metric.failure_condition):
         return
     empty, nan = (evaluate(metric, result)[0] for result in (FloatList([]), FloatList([float("nan")])))
-    no_data = _LACKS[asked.no_data] if asked and asked.no_data else WORDS[empty]
-    no_number = _LACKS[asked.nan] if asked and asked.nan else WORDS[nan]
+    no_data = LACKS[asked.no_data] if asked and asked.no_data else WORDS[empty]
+    no_number = LACKS[asked.nan] if isinstance(asked, Evidence) and asked.nan else WORDS[nan]
     yield f"no data is {no_data}, NaN is {no_number}"

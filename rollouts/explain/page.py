@@ -8,9 +8,10 @@ from analysis.validate import invalid_metric, matching
 from rollouts.api import defaults
 from rollouts.api.canary import CanaryStep, RolloutAnalysis
 from rollouts.api.rollout import Rollout
-from rollouts.explain.metric import GOOD, seconds, told
+from rollouts.explain.asked import seconds
+from rollouts.explain.metric import GOOD, told
 from rollouts.explain.trials import always, tried
-from rollouts.lint.fileset import FileSet, Read, Use, evidence_of
+from rollouts.lint.fileset import FileSet, Read, Use, asked_of
 from rollouts.lint.filled import known, likely
 
 
@@ -39,7 +40,7 @@ def _template(one: Read[AnalysisTemplate], given: Sequence[Argument] = ()) -> It
         yield f"  includes {', '.join(reference.template_name for reference in template.spec.templates)}"
     metrics = tuple(likely(metric, args) for metric in template.spec.metrics)
     dry = {name for rule in template.spec.dry_run for name in matching(rule.metric_name, metrics)}
-    asked = evidence_of(document)
+    asked = asked_of(document)
     for written, metric in zip(template.spec.metrics, metrics, strict=True):
         yield f"  metric {metric.name}"
         yield from (f"    {line}" for line in told(metric, metric.name in dry, asked.get(written.name)))

@@ -48,6 +48,7 @@ CLUSTER_ANALYSIS_TEMPLATE = Resource(
 )
 ANALYSIS_RUN = Resource("argoproj.io", "v1alpha1", "analysisruns", "AnalysisRun")
 EXPERIMENT = Resource("argoproj.io", "v1alpha1", "experiments", "Experiment")
+SERVICE_LEVEL_OBJECTIVE = Resource("pyrra.dev", "v1alpha1", "servicelevelobjectives", "ServiceLevelObjective")
 
 
 @dataclass(frozen=True, slots=True)

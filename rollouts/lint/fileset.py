@@ -16,7 +16,8 @@ from analysis.api import (
     ClusterAnalysisTemplate,
     Metric,
 )
-from analysis.evidence import Evidence, EvidenceError, read
+from analysis.asked import of_template
+from analysis.asked.lack import Asked
 from analysis.schema import Model
 from analysis.templates import TemplateError, resolve_templates
 from rollouts.api.experiment import Experiment
@@ -159,13 +160,9 @@ class FileSet:
         return next((one for one in self.services if one.name == name and _reaches(near, one)), None)
 
 
-def evidence_of(document: Document) -> dict[str, Evidence]:
-    """What the metrics of a template ask for by its annotation; nothing where that has a fault."""
-    template = AnalysisTemplate.model_validate(document.obj)
-    try:
-        return read(template.metadata.get("annotations") or {}, template.spec.metrics)
-    except EvidenceError:
-        return {}
+def asked_of(document: Document) -> dict[str, Asked]:
+    """What the metrics of a template ask for by its annotations; nothing where those have a fault."""
+    return of_template(AnalysisTemplate.model_validate(document.obj))
 
 
 def _reaches(one: Document, other: Document) -> bool:

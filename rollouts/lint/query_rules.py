@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterator
 
 from analysis.api import AnalysisPhase, AnalysisTemplate, Metric
+from analysis.asked.evidence import Evidence
 from analysis.evaluate import evaluate
 from analysis.expr.errors import ExprError
 from analysis.expr.parser import parse as parse_condition
 from analysis.expr.values import FloatList
 from rollouts.lint import promql
-from rollouts.lint.fileset import CANARY_HASH, STABLE_HASH, FileSet, Use, evidence_of
+from rollouts.lint.fileset import CANARY_HASH, STABLE_HASH, FileSet, Use, asked_of
 from rollouts.lint.filled import known, likely, query, tags
 from rollouts.lint.manifests import Document, Steps
 from rollouts.lint.registry import Fault, Severity, rule
@@ -163,8 +164,10 @@ def _advice(use: Use) -> str:
 
 def _weighed(document: Document, metric: Metric, lack: str) -> bool:
     """Whether the template's annotation says what such an answer means."""
-    asked = evidence_of(document).get(metric.name)
-    return asked is not None and getattr(asked, lack) is not None
+    asked = asked_of(document).get(metric.name)
+    if asked is None or isinstance(asked, Evidence):
+        return asked is not None and getattr(asked, lack) is not None
+    return True  # the query is not asked here
 
 
 def _judged(files: FileSet) -> Iterator[tuple[Document, int, Metric, Metric, promql.Query]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from analysis import evidence, limits
+from analysis import asked, limits
 from analysis.api import AnalysisTemplate, AnalysisTemplateRef, Metric
 from analysis.arguments import undeclared
 from analysis.providers.registry import unsupported
@@ -101,7 +101,7 @@ def _declared_above(files: FileSet, child: str, arg: str) -> str:
 def unused_arg(files: FileSet) -> Iterator[Fault]:
     for one in files.templates:
         below = files.resolved(Use(one.document, (), one.value.spec.templates, (), False, None))
-        metrics = [metric for each in (one.value, *below) for metric in (*each.spec.metrics, *evidence.counted(each))]
+        metrics = [metric for each in (one.value, *below) for metric in (*each.spec.metrics, *asked.companions(each))]
         used = {name for metric in metrics for name in asked_for(metric)}
         for index, arg in enumerate(one.value.spec.args):
             if arg.name not in used:
@@ -157,7 +157,7 @@ def metric_spec(files: FileSet) -> Iterator[Fault]:
 )
 def annotation(files: FileSet) -> Iterator[Fault]:
     for one in files.templates:
-        text = evidence.fault(one.value.metadata.get("annotations"), one.value.spec.metrics)
+        text = asked.fault(one.value.metadata.get("annotations"), one.value.spec.metrics)
         if text:
             yield Fault(one.document, ("metadata", "annotations"), text)
 

@@ -12,9 +12,10 @@ import yaml
 
 from analysis.api import AnalysisPhase, AnalysisRun, AnalysisTemplate
 from analysis.arguments import resolve_metrics
+from analysis.asked import EVIDENCE, read
+from analysis.asked.evidence import Evidence
 from analysis.course import Done, Due, course
 from analysis.decide import Taken
-from analysis.evidence import EVIDENCE, read
 from analysis.expr.values import FloatList
 from analysis.providers.base import Context, OneShot, Provider, Reading
 from analysis.providers.http import Http
@@ -89,9 +90,10 @@ async def verdict(template: AnalysisTemplate, canary: Canary, http: Http, minute
     clock = [NOON]
     context = Context(run, http, lambda: clock[0], KnownSecrets())
     source = Simulated(canary, context, run)
-    provider: Provider = (
-        weighed(source, asked["success-rate"], Simulated(canary, context, run, counts=True)) if asked else source
-    )
+    evidence = asked.get("success-rate")
+    provider: Provider = source
+    if isinstance(evidence, Evidence):
+        provider = weighed(source, evidence, Simulated(canary, context, run, counts=True))
     try:
         with closing(course(run, resolved, NOON)) as steps:
             due = next(steps)

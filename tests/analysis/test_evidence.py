@@ -13,8 +13,10 @@ import pytest
 
 from analysis.api import AnalysisRun, AnalysisTemplate, Argument, Measurement, Metric
 from analysis.arguments import resolve_metrics
+from analysis.asked import EVIDENCE, companions, fault, of_run, read
+from analysis.asked.evidence import Evidence, shortage
+from analysis.asked.lack import AskedError, Lack
 from analysis.decide import decide, record
-from analysis.evidence import EVIDENCE, Evidence, EvidenceError, Lack, counted, fault, of_run, read, shortage
 from analysis.expr.values import FloatList
 from analysis.measure import measure, resolve
 from analysis.templates import validate_inline
@@ -32,7 +34,9 @@ def annotation(name: str = "m", /, **fields: Any) -> dict[str, str]:
 
 
 def asked(spec: Metric, **fields: Any) -> Evidence:
-    return read(annotation(spec.name, **fields), [spec])[spec.name]
+    one = read(annotation(spec.name, **fields), [spec])[spec.name]
+    assert isinstance(one, Evidence)
+    return one
 
 
 # ── the annotation ──
@@ -46,6 +50,7 @@ def test_without_our_annotations_nothing_is_asked_for() -> None:
 def test_it_is_read_as_yaml() -> None:
     text = 'm:\n  samples: sum(increase(http_requests_total{app="a"}[2m]))\n  atLeast: 20\n  longestWait: 1h30m\n'
     one = read({EVIDENCE: text}, [metric()])["m"]
+    assert isinstance(one, Evidence)
     assert (one.samples, one.at_least) == ('sum(increase(http_requests_total{app="a"}[2m]))', 20)
     assert (one.too_few, one.no_data, one.after_wait) == (Lack.WAIT, None, Lack.INCONCLUSIVE)
     assert one.longest_wait == timedelta(minutes=90)
@@ -79,7 +84,7 @@ def test_it_is_read_as_yaml() -> None:
 )
 def test_what_cannot_be_acted_on_is_refused(annotations: dict[str, str], text: str) -> None:
     assert text in fault(annotations, [metric()])
-    with pytest.raises(EvidenceError):
+    with pytest.raises(AskedError):
         read(annotations, [metric()])
 
 
@@ -111,7 +116,7 @@ def test_a_query_for_samples_uses_declared_arguments_only() -> None:
         "spec": {"metrics": [metric().wire()]},
     }
     template = AnalysisTemplate.model_validate(manifest)
-    assert [one.name for one in counted(template)] == ["m"]
+    assert [one.name for one in companions(template)] == ["m"]
     (found,) = validate_inline([template])
     assert "failed to resolve {{args.x}}" in found.text
 
@@ -121,10 +126,8 @@ def test_a_metric_named_by_an_argument_is_meant_by_its_name_as_written() -> None
     spec = metric(name)
     found = read(annotation(name, **COUNTED | {"samples": "n_{{args.x}}"}), [spec])
     resolved = resolve_metrics([spec], args, {}, found)
-    assert list(resolved.evidence) == list(resolved.counting) == ["of-api"]
-    counts = resolved.counting["of-api"].provider.prometheus
-    assert counts is not None
-    assert counts.query == "n_api"
+    (one,) = resolved.asked.items()
+    assert (one[0], one[1].texts()) == ("of-api", {"samples": "n_api"})
 
 
 # ── what is lacking ──

@@ -146,7 +146,11 @@ spec:
         ("templates: [errors]", "templates: [error]", "AnalysisTemplate 'error' not found"),
         ("args: {service: web}", "args: {}", "args.service was not resolved"),
         ("answers:", "answer:", "tests.0.answer: Extra inputs are not permitted"),
-        ("{value: 0.2, times: 3}", "{value: 0.2, body: x}", "an answer has one of value, scalar, json, body and phase"),
+        (
+            "{value: 0.2, times: 3}",
+            "{value: 0.2, body: x}",
+            "an answer has one of value, scalar, json, body, phase and canary",
+        ),
         ("after: 150s", "after: long", 'time: invalid duration "long"'),
         ("tests:", "tests: [", "expected"),
     ],

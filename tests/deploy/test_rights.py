@@ -1,10 +1,12 @@
 """The controller at work under its own role: no right is missing, and none is granted that nobody uses."""
 
+import json
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
 
+from analysis.asked import BURN_RATE
 from analysis.schema import format_time
 from rollouts.api.template import pod_template_hash
 from rollouts.kube.errors import ApiError, Refused
@@ -167,6 +169,15 @@ async def measurements_by_job(stage: Guarded) -> None:
     await stage.until(lambda: stage.runs()["run"] == "Inconclusive")
 
 
+async def a_run_judged_by_an_objective(stage: Guarded) -> None:
+    """Pyrra is not there: the run says so."""
+    asked = {"errors": {"slo": "api", "canary": 'track="canary"', "atLeast": 1, "longestWait": "1m"}}
+    run = analysis_run(metric())
+    run["metadata"] |= {"name": "promised", "annotations": {BURN_RATE: json.dumps(asked)}}
+    await stage.wire.create(ANALYSIS_RUN, "default", run)
+    await stage.until(lambda: stage.runs()["promised"] == "Error")
+
+
 def _metrics(stage: Guarded) -> set[str]:
     return {job["metadata"]["name"].partition(".")[2] for job in stage.all(JOB)}
 
@@ -236,6 +247,7 @@ async def test_its_role_is_what_it_takes_to_move_releases_and_nothing_more() -> 
         await pods_that_are_replaced(stage)
         await experiments_of_every_kind(stage)
         await measurements_by_job(stage)
+        await a_run_judged_by_an_objective(stage)
         await a_release_by_every_router(stage)
         await subsets_that_follow_the_pods(stage)
         await stage.delete(ROLLOUT, "r")

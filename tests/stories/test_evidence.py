@@ -52,9 +52,9 @@ async def test_too_little_traffic_pauses_the_release_and_aborts_nothing() -> Non
 async def test_a_template_with_an_annotation_that_nobody_knows_is_refused() -> None:
     async with Stage() as stage:
         wrong = template()
-        wrong["metadata"]["annotations"] = {"analysis.rollouts.dev/burn-rate": "{}"}
+        wrong["metadata"]["annotations"] = {"analysis.rollouts.dev/burnrate": "{}"}
         await stage.apply(wrong, rollout(make.weight(20), judged()))
-        await stage.reaches("Degraded", "annotation analysis.rollouts.dev/burn-rate is not known")
+        await stage.reaches("Degraded", "annotation analysis.rollouts.dev/burnrate is not known")
 
 
 async def test_the_analysis_of_an_experiment_weighs_too() -> None:
