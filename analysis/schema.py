@@ -46,31 +46,55 @@ _UNITS = {
     "m": 60_000_000_000,
     "h": 3_600_000_000_000,
 }
-_TERM = re.compile(r"([0-9]*\.?[0-9]*)(ns|us|µs|μs|ms|s|m|h)")
+_TERM = re.compile(r"(?=\.?[0-9])([0-9]*)(?:\.([0-9]*))?(ns|us|µs|μs|ms|s|m|h)(?![^0-9.])")
 
 
 def parse_duration(text: str) -> timedelta:
     """A Go duration (`1h30m`, `1.5s`, `-2m`, `0`) as a timedelta; ValueError in Go's words when it is none."""
+    return timedelta(microseconds=parse_nanoseconds(text) / 1_000)
+
+
+def parse_nanoseconds(text: str) -> int:
+    """A Go duration in nanoseconds; ValueError in Go's words when it is none, or does not fit 64 bits."""
     rest, sign = text, 1
     if rest[:1] in ("+", "-"):
         sign, rest = (-1 if rest[0] == "-" else 1), rest[1:]
     if rest == "0":
-        return timedelta(0)
-    total, at = 0.0, 0
+        return 0
+    total, at = 0, 0
     while at < len(rest):
         term = _TERM.match(rest, at)
-        if term is None or term[1] in ("", "."):
-            if re.fullmatch(r"[0-9]*\.?[0-9]+|[0-9]+\.?", rest[at:]):
-                raise ValueError(f'time: missing unit in duration "{text}"')
-            unit = re.fullmatch(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)([^0-9.]+).*", rest[at:], re.DOTALL)
-            if unit:
-                raise ValueError(f'time: unknown unit "{unit[1]}" in duration "{text}"')
-            raise ValueError(f'time: invalid duration "{text}"')
-        total += float(term[1]) * _UNITS[term[2]]
+        if term is None:
+            raise ValueError(_no_duration(text, rest[at:]))
+        total += _nanoseconds(term[1], term[2] or "", _UNITS[term[3]])
         at = term.end()
-    if at == 0:
-        raise ValueError(f'time: invalid duration "{text}"')
-    return sign * timedelta(microseconds=total / 1_000)
+    if at == 0 or total > 2**63 - (sign > 0):
+        raise ValueError(f"time: invalid duration {_quoted(text)}")
+    return sign * total
+
+
+def _nanoseconds(whole: str, fraction: str, unit: int) -> int:
+    digits = fraction[:18]
+    return int(whole or "0") * unit + int(float(int(digits or "0")) * (unit / 10.0 ** len(digits)))
+
+
+def _no_duration(text: str, rest: str) -> str:
+    number = re.match(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)([^0-9.]*)", rest)
+    if number is None:
+        return f"time: invalid duration {_quoted(text)}"
+    if not number[1]:
+        return f"time: missing unit in duration {_quoted(text)}"
+    return f"time: unknown unit {_quoted(number[1])} in duration {_quoted(text)}"
+
+
+def _quoted(text: str) -> str:
+    """A text as Go quotes it in an error about a duration: whatever is not plain ASCII, octet by octet."""
+    inner = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(char if " " <= char < "\x80" else _octets(char) for char in inner) + '"'
+
+
+def _octets(char: str) -> str:
+    return "".join(f"\\x{octet:02x}" for octet in char.encode("utf-8", "replace"))
 
 
 def parse_time(text: str) -> datetime:

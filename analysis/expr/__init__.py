@@ -36,7 +36,7 @@ class Program:
             return self.step(Frame(values, [None] * self.slots, now))
         except RecursionError:
             raise RunError(_TOO_DEEP) from None
-        except (OverflowError, MemoryError) as error:
+        except (OverflowError, MemoryError, TypeError) as error:  # TypeError: parts of `$env[...]` are not checked
             raise RunError(str(error)) from None
 
 

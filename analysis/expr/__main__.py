@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from analysis.expr.tagged import outcome, shapes
@@ -18,7 +19,7 @@ def main() -> int:
         if case["result"] not in known:
             print(f"line {number}: no shape named {case['result']!r}", file=sys.stderr)
             return 2
-        print(json.dumps(case | outcome(case["expr"], known[case["result"]]), ensure_ascii=False))
+        print(json.dumps(case | outcome(case["expr"], known[case["result"]], datetime.now(UTC)), ensure_ascii=False))
     return 0
 
 

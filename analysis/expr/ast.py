@@ -21,6 +21,23 @@ class StringSet:
 
 
 @dataclass(slots=True)
+class IntRange:
+    """A range of integer literals after `in`, with whose ends an int is compared."""
+
+    first: int
+    last: int
+    at: int = 0
+
+    @staticmethod
+    def of(range_: "Binary") -> "Binary | IntRange":
+        """The range that `..` stands for, if its ends are literals; otherwise the operation itself."""
+        match range_.left, range_.right:
+            case Literal(value=int() as first), Literal(value=int() as last):
+                return IntRange(first, last, range_.at)
+        return range_
+
+
+@dataclass(slots=True)
 class Name:
     """A variable: of the environment, or bound by `let`."""
 
@@ -47,11 +64,25 @@ class Unary:
 
 @dataclass(slots=True)
 class Binary:
-    """An operator between its operands."""
+    """An operator between its operands.
+
+    `both` is the type that the two sides of `==` and `!=` are said to have, if that is int or string: then they must,
+    and what turns out to be something else (`findIndex` of nothing is nil) is an error, not unequal.
+    """
 
     operator: str
     left: "Node"
     right: "Node"
+    at: int = 0
+    both: str = ""
+
+
+@dataclass(slots=True)
+class Comparison:
+    """`a < b <= c`: every neighbouring two compared, until one is false. One operator less than operands."""
+
+    operators: list[str]
+    operands: list["Node"]
     at: int = 0
 
 
@@ -112,10 +143,10 @@ class Predicate:
 
 @dataclass(slots=True)
 class Conditional:
-    """`condition ? then : otherwise`, or the same with `if`."""
+    """`condition ? then : otherwise`, or the same with `if`; without `then` it is `condition ?: otherwise`."""
 
     condition: "Node"
-    then: "Node"
+    then: "Node | None"
     otherwise: "Node"
     at: int = 0
 
@@ -157,11 +188,13 @@ class Map:
 Node: TypeAlias = (
     Literal
     | StringSet
+    | IntRange
     | Name
     | Pointer
     | Unary
     | Binary
     | Chain
+    | Comparison
     | Member
     | Slice
     | Call

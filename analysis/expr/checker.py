@@ -1,7 +1,8 @@
 """Pure. Static checking: refuses what can never work, before anything runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 
 from analysis.expr import ast, types
@@ -11,7 +12,9 @@ from analysis.expr.ast import (
     BuiltinCall,
     Call,
     Chain,
+    Comparison,
     Conditional,
+    IntRange,
     Let,
     Literal,
     Map,
@@ -21,7 +24,6 @@ from analysis.expr.ast import (
     Pointer,
     Predicate,
     Slice,
-    StringSet,
     Unary,
 )
 from analysis.expr.errors import CompileError
@@ -59,7 +61,7 @@ class _Checker:
             case Unary():
                 return unary_type(node, self.visit(node.operand))
             case Binary():
-                return binary_type(node, self.visit(node.left), self.visit(node.right))
+                return self.binary(node)
             case Member():
                 return self.member(node)
             case Call():
@@ -75,6 +77,8 @@ class _Checker:
         match node:
             case Chain():
                 return self.visit(node.node)
+            case Comparison():
+                return self.comparison(node)
             case Pointer():
                 return self.pointer(node)
             case Predicate():
@@ -92,8 +96,6 @@ class _Checker:
                     self.visit(key)
                     self.visit(value)
                 return MAP
-            case StringSet():
-                return MAP
             case _:
                 raise TypeError(f"not a node of an expression: {node!r}")
 
@@ -110,6 +112,23 @@ class _Checker:
         if node.name in BUILTINS:
             return Type(Sort.FUNCTION, "func", function=OVERLOADS.get(node.name, (Function((), ANY),))[0])
         raise CompileError(f"unknown name {node.name}", node.at)
+
+    def binary(self, node: Binary) -> Type:
+        left, right = self.visit(node.left), self.visit(node.right)
+        result = binary_type(node, left, right)
+        if node.operator in ("==", "!=") and left == right and left.go in ("int", "string"):
+            node.both = left.go
+        if node.operator == "in" and left == INT and isinstance(node.right, Binary) and node.right.operator == "..":
+            node.right = IntRange.of(node.right)
+        return result
+
+    def comparison(self, node: Comparison) -> Type:
+        left, types_left = node.operands[0], self.visit(node.operands[0])
+        for operator, right in zip(node.operators, node.operands[1:], strict=True):
+            types_right = self.visit(right)
+            binary_type(Binary(operator, left, right, node.at), types_left, types_right)
+            left, types_left = right, types_right
+        return BOOL
 
     def pointer(self, node: Pointer) -> Type:
         if not self.scopes:
@@ -205,37 +224,38 @@ class _Checker:
     def arguments(self, name: str, overloads: Sequence[Function], node: Call | BuiltinCall) -> Type:
         """The result of the first overload that the arguments fit. CompileError, that of the last one, when none does.
 
-        The arguments are visited once, however many overloads there are: nested calls would double the work each.
+        An argument is visited when it is needed first, and once, however many overloads there are: nested calls would
+        double the work each.
         """
-        found = [self.visit(argument) for argument in node.arguments]
+        visited = cache(lambda index: self.visit(node.arguments[index]))
         failure = CompileError(f"no matching overload for {name}", node.at)
         for overload in overloads:
-            try:
-                self.fitting(name, overload, node, found)
-            except CompileError as error:
-                failure = error
-            else:
+            misfit = self.misfit(name, overload, node, visited)
+            if misfit is None:
                 return overload.result
+            failure = misfit
         raise failure
 
-    def fitting(self, name: str, function: Function, node: Call | BuiltinCall, types_: Sequence[Type]) -> None:
-        """CompileError when arguments of these types do not fit the function's parameters."""
+    def misfit(
+        self, name: str, function: Function, node: Call | BuiltinCall, visited: Callable[[int], Type]
+    ) -> CompileError | None:
+        """Why the arguments do not fit the function's parameters; None when they do."""
         given, wanted = len(node.arguments), len(function.parameters)
         if given < wanted - function.variadic:
-            raise CompileError(f"not enough arguments to call {name}", node.at)
+            return CompileError(f"not enough arguments to call {name}", node.at)
         if given > wanted and not function.variadic:
-            raise CompileError(f"too many arguments to call {name}", node.at)
-        for index, (argument, found) in enumerate(zip(node.arguments, types_, strict=True)):
-            parameter = function.parameters[min(index, wanted - 1)]
+            return CompileError(f"too many arguments to call {name}", node.at)
+        for index, argument in enumerate(list(node.arguments)):
+            parameter, found = function.parameters[min(index, wanted - 1)], visited(index)
             if parameter.sort is Sort.FLOAT and found.sort is Sort.INTEGER:
                 node.arguments[index] = _as_float(argument)
             elif found.sort is Sort.NIL:
                 if parameter.sort not in (Sort.ANY, Sort.LOCATION):
-                    text = f"cannot use nil as argument (type {parameter}) to call {name}"
-                    raise CompileError(text, argument.at)
+                    return CompileError(f"cannot use nil as argument (type {parameter}) to call {name}", argument.at)
             elif not (_integers(found, parameter) or assignable(found, parameter) or found.unknown):
                 text = f"cannot use {found} as argument (type {parameter}) to call {name} "
-                raise CompileError(text, argument.at)
+                return CompileError(text, argument.at)
+        return None
 
     def builtin(self, node: BuiltinCall) -> Type:
         if node.arguments and len(node.arguments) > 1 and isinstance(node.arguments[1], Predicate):
@@ -299,8 +319,10 @@ class _Checker:
     def conditional(self, node: Conditional) -> Type:
         condition = self.visit(node.condition)
         if condition.sort is not Sort.BOOL and not condition.unknown:
-            raise CompileError(f"non-bool expression (type {condition}) used as condition", node.condition.at)
-        then, otherwise = self.visit(node.then), self.visit(node.otherwise)
+            text = f"non-bool expression (type {condition.go.lstrip('*')}) used as condition"
+            raise CompileError(text, node.condition.at)
+        then = condition if node.then is None else self.visit(node.then)
+        otherwise = self.visit(node.otherwise)
         if then.sort is Sort.NIL:
             return otherwise
         if otherwise.sort is Sort.NIL:

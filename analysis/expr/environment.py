@@ -8,7 +8,7 @@ from functools import lru_cache
 from analysis import expr
 from analysis.expr.numbers import parse_float, parse_int
 from analysis.expr.types import ANY, BOOL, FLOAT, INT64, UNKNOWN, Sort, Type, function, type_of
-from analysis.expr.values import Value, format_value, go_type, is_integer, is_number, truncate
+from analysis.expr.values import Value, format_value, go_type, interface_type, is_integer, is_number, truncate
 
 _FUNCTIONS: dict[str, Type] = {
     "asInt": function(INT64, ANY),
@@ -85,11 +85,10 @@ def _as_float(value: Value) -> float:
     raise expr.RunError(f"asFloat() not supported on {go_type(value)} {format_value(value)}")
 
 
-def _float_only(name: str, test: Callable[[float], bool]) -> Value:
-
+def _float_only(test: Callable[[float], bool]) -> Value:
     def check(value: Value) -> bool:
         if not isinstance(value, float):
-            raise expr.RunError(f"reflect: Call using {go_type(value)} as type float64 ({name})")
+            raise expr.RunError(f"interface conversion: interface {{}} is {interface_type(value)}, not float64")
         return test(value)
 
     return expr.FunctionValue(check, 1)
@@ -98,6 +97,6 @@ def _float_only(name: str, test: Callable[[float], bool]) -> Value:
 _ARGO: dict[str, Value] = {
     "asInt": expr.FunctionValue(_as_int, 1),
     "asFloat": expr.FunctionValue(_as_float, 1),
-    "isNaN": _float_only("isNaN", math.isnan),
-    "isInf": _float_only("isInf", math.isinf),
+    "isNaN": _float_only(math.isnan),
+    "isInf": _float_only(math.isinf),
 }

@@ -6,6 +6,7 @@ from dataclasses import fields
 from analysis.expr.ast import Array, Binary, BuiltinCall, Literal, Node, Predicate, StringSet, Unary
 from analysis.expr.errors import CompileError, RunError
 from analysis.expr.operations import OPERATORS, negate
+from analysis.expr.shortcuts import shorten
 from analysis.expr.values import is_integer, is_number
 
 _ARITHMETIC = frozenset(("+", "-", "*", "/", "**", "^"))
@@ -14,15 +15,24 @@ _FOLDABLE = (bool, int, float, str)
 
 def fold(node: Node) -> Node:
     """The same expression with its constant parts computed. CompileError for `% 0`."""
-    return _folded(_string_sets(node))
+    return _shortened(_folded(_string_sets(node)))
+
+
+def _shortened(node: Node) -> Node:
+    _children(node, _shortened)
+    return shorten(node)
 
 
 def _children(node: Node, change: Callable[[Node], Node]) -> None:
     """Replace every node within `node` by what `change` makes of it."""
+    if isinstance(node, Literal):
+        return
     for one in fields(node):
         value = getattr(node, one.name)
         if isinstance(value, list):
             for index, item in enumerate(value):
+                if isinstance(item, str):
+                    continue
                 value[index] = tuple(map(change, item)) if isinstance(item, tuple) else change(item)
         elif hasattr(value, "at"):
             setattr(node, one.name, change(value))
@@ -52,7 +62,7 @@ def _folded(node: Node) -> Node:
         case BuiltinCall(name="filter", arguments=[BuiltinCall(name="filter") as inner, Predicate() as outer]):
             first = inner.arguments[1]
             if isinstance(first, Predicate):
-                both = Predicate(Binary("&&", first.body, outer.body, node.at), outer.at)
+                both = Predicate(_folded(Binary("&&", first.body, outer.body, node.at)), outer.at)
                 return BuiltinCall("filter", [inner.arguments[0], both], node.at)
     return node
 

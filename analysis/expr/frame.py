@@ -6,7 +6,7 @@ from datetime import datetime
 
 from analysis.expr.errors import RunError
 from analysis.expr.times import Location, Time
-from analysis.expr.values import MEMORY_BUDGET, IntList, Value, go_type
+from analysis.expr.values import MEMORY_BUDGET, Byte, IntList, Value, reflect_kind, wrap
 
 MAX_ITERATIONS = 200_000
 
@@ -19,7 +19,7 @@ class Scope:
     def __init__(self, collection: Value, outer: "Scope | None") -> None:
         self.collection = collection.encode() if isinstance(collection, str) else collection
         if collection is None or not hasattr(self.collection, "__len__"):
-            raise RunError(f"reflect: call of reflect.Value.Len on {go_type(collection)} Value")
+            raise RunError(f"reflect: call of reflect.Value.Len on {reflect_kind(collection)} Value")
         self.size = len(self.collection)
         self.index = 0
         self.outer = outer
@@ -27,9 +27,11 @@ class Scope:
 
     def item(self) -> Value:
         """The element that `#` stands for."""
-        if isinstance(self.collection, (list, bytes)):
+        if isinstance(self.collection, list):
             return self.collection[self.index]
-        raise RunError(f"reflect: call of reflect.Value.Index on {go_type(self.collection)} Value")
+        if isinstance(self.collection, bytes):
+            return Byte(self.collection[self.index])
+        raise RunError(f"reflect: call of reflect.Value.Index on {reflect_kind(self.collection)} Value")
 
 
 @dataclass(slots=True)
@@ -68,8 +70,9 @@ class Frame:
 
     def range(self, first: int, last: int) -> IntList:
         """The integers from `first` to `last`, both included."""
-        self.grow(max(last - first + 1, 0))
-        return IntList(range(first, last + 1))
+        size = max(wrap(last - first + 1), 0)
+        self.grow(size)
+        return IntList(range(first, first + size))
 
     def now(self, zone: Value = None) -> Time:
         """The moment of this evaluation."""

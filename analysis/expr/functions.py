@@ -24,14 +24,17 @@ from analysis.expr.values import (
     go_type,
     is_integer,
     is_number,
+    reflect_kind,
     to_text,
     truncate,
     wrap,
 )
-from analysis.schema import parse_duration
+from analysis.schema import parse_nanoseconds
 
-_KINDS = {"<nil>": "nil", "float64": "float"}
+_KINDS = {"<nil>": "nil", "float64": "float", "uint8": "uint"}
 _MAX_DEPTH = 100
+_BY_KIND = frozenset(("mean", "median"))
+"""Functions for which a duration in a list is a number too."""
 _MAX_COMPARED = 1_000
 
 
@@ -89,6 +92,8 @@ def integer(value: Value) -> int:
             return parse_int(value)
         except ValueError:
             raise RunError(f"invalid operation: int({value})") from None
+    if value is None:
+        raise RunError("reflect: call of reflect.Value.Type on zero Value")
     raise RunError(f"invalid operation: int({go_type(value)})")
 
 
@@ -113,7 +118,7 @@ def _numbers(name: str, values: tuple[Value, ...], depth: int = 0) -> Iterator[V
     for value in values:
         if isinstance(value, list):
             yield from _numbers(name, tuple(value), depth + 1)
-        elif is_number(value):
+        elif is_number(value) or (isinstance(value, Duration) and (name in _BY_KIND or depth == 0)):
             yield value
         else:
             raise _invalid(name, value)
@@ -177,19 +182,18 @@ def _list(verb: str, value: Value) -> list[Value]:
     if isinstance(value, bytes):
         return list(value)
     if not isinstance(value, list):
-        raise RunError(f"cannot {verb} {_reflect_kind(value)}")
+        raise RunError(f"cannot {verb} {_kind(value)}")
     return value
 
 
-def _reflect_kind(value: Value) -> str:
-    go = go_type(value)
-    return "invalid" if value is None else "map" if go.startswith("map") else "struct" if "." in go else go
+def _kind(value: Value) -> str:
+    return "invalid" if value is None else reflect_kind(value)
 
 
 def _map(text: str, value: Value) -> list[tuple[Value, Value]]:
     if isinstance(value, (dict, AnyMap)):
         return list(value.items())
-    raise RunError(text.format(_reflect_kind(value)))
+    raise RunError(text.format(_kind(value)))
 
 
 def _end(at: int) -> Callable[[Value], Value]:
@@ -205,9 +209,9 @@ def _end(at: int) -> Callable[[Value], Value]:
 def _take(value: Value, count: Value) -> Value:
     items = _list("take from", value)
     if not is_integer(count):
-        raise RunError(f"cannot take {_reflect_kind(count)} elements")
+        raise RunError(f"cannot take {_kind(count)} elements")
     if count < 0:
-        raise RunError("reflect: slice index out of bounds")
+        raise RunError("reflect.Value.Slice: slice index out of bounds")
     return type(items)(items[:count])
 
 
@@ -259,7 +263,9 @@ def _sort(value: Value, order: Value = "asc") -> list[Value]:
         if not isinstance(order, str):
             raise RunError(f"sort order argument must be a string (got {go_type(order)})")
         raise RunError(f"invalid order {order}, expected asc or desc")
-    items = list(value) if isinstance(value, list) and not isinstance(value, PairList) else []
+    if not isinstance(value, list) or isinstance(value, PairList):
+        return NilList()
+    items = list(value)
     return insertion_sorted(items, items, descending=order == "desc")
 
 
@@ -268,10 +274,9 @@ def _sort(value: Value, order: Value = "asc") -> list[Value]:
 
 def _duration(text: Value) -> Duration:
     try:
-        parsed = parse_duration(to_text(text))
+        return Duration(parse_nanoseconds(to_text(text)))
     except ValueError as error:
         raise RunError(str(error)) from None
-    return Duration((parsed.days * 86_400 + parsed.seconds) * 1_000_000_000 + parsed.microseconds * 1_000)
 
 
 def _timezone(name: Value) -> Location:
@@ -310,8 +315,8 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "trim": texts.trim,
     "trimPrefix": lambda text, prefix=" ": to_text(text).removeprefix(to_text(prefix)),
     "trimSuffix": lambda text, suffix=" ": to_text(text).removesuffix(to_text(suffix)),
-    "upper": lambda text: to_text(text).upper(),
-    "lower": lambda text: to_text(text).lower(),
+    "upper": lambda text: texts.upper(to_text(text)),
+    "lower": lambda text: texts.lower(to_text(text)),
     "split": texts.split(after=False),
     "splitAfter": texts.split(after=True),
     "replace": texts.replace,

@@ -12,7 +12,9 @@ from analysis.expr.ast import (
     BuiltinCall,
     Call,
     Chain,
+    Comparison,
     Conditional,
+    IntRange,
     Let,
     Literal,
     Map,
@@ -30,12 +32,14 @@ from analysis.expr.ast import (
 )
 from analysis.expr.errors import RunError
 from analysis.expr.frame import Frame
-from analysis.expr.functions import FUNCTIONS
+from analysis.expr.functions import FUNCTIONS, length
 from analysis.expr.members import cut, fetch
-from analysis.expr.operations import OPERATORS, add, negate
+from analysis.expr.operations import OPERATORS, add, less_or_equal, more_or_equal, negate
 from analysis.expr.values import (
+    MAX_INT,
     Value,
     go_type,
+    interface_type,
     is_nil,
     is_number,
     to_bool,
@@ -78,7 +82,8 @@ class _Builder:
             case Call():
                 return self.call(node)
             case Conditional():
-                return _conditional(self.build(node.condition), self.build(node.then), self.build(node.otherwise))
+                then = _constant(True) if node.then is None else self.build(node.then)
+                return _conditional(self.build(node.condition), then, self.build(node.otherwise))
             case _:
                 return self.construct(node)
 
@@ -86,6 +91,9 @@ class _Builder:
         match node:
             case Chain():
                 return _chain(self.build(node.node))
+            case Comparison():
+                steps = [self.build(operand) for operand in node.operands]
+                return _comparison(steps[0], [OPERATORS[operator] for operator in node.operators], steps[1:])
             case Pointer():
                 return _POINTERS[node.name]
             case Predicate():
@@ -132,11 +140,15 @@ class _Builder:
         left = self.build(node.left)
         if node.operator == "in" and isinstance(node.right, StringSet):
             return _in_strings(left, node.right.values)
+        if node.operator == "in" and isinstance(node.right, IntRange):
+            return _in_range(left, node.right.first, node.right.last)
         right = self.build(node.right)
         if node.operator in _LAZY:
             return _LAZY[node.operator](left, right)
         if node.operator == "..":
             return lambda frame: frame.range(to_int(left(frame)), to_int(right(frame)))
+        if node.both:
+            return _same(left, right, node.both, node.operator == "!=")
         if isinstance(node.right, Literal) and is_number(node.right.value) and node.operator in _QUICK:
             return _compared(_QUICK[node.operator], left, node.right.value, OPERATORS[node.operator])
         apply = OPERATORS[node.operator]
@@ -227,6 +239,21 @@ def _chain(inner: Step) -> Step:
     return run
 
 
+def _comparison(first: Step, comparisons: Sequence[Callable[[Value, Value], Value]], others: Sequence[Step]) -> Step:
+    pairs = tuple(zip(comparisons, others, strict=True))
+
+    def run(frame: Frame) -> bool:
+        left = first(frame)
+        for holds, other in pairs:
+            right = other(frame)
+            if not holds(left, right):
+                return False
+            left = right
+        return True
+
+    return run
+
+
 def _constant_member(base: Step, key: Value, optional: bool) -> Step:
     whole = type(key) is int
 
@@ -303,6 +330,25 @@ def _in_strings(left: Step, texts: frozenset[str]) -> Step:
     return run
 
 
+def _in_range(left: Step, first: int, last: int) -> Step:
+    def run(frame: Frame) -> bool:
+        needle = left(frame)
+        return more_or_equal(needle, first) and less_or_equal(needle, last)
+
+    return run
+
+
+def _same(left: Step, right: Step, go: str, unequal: bool) -> Step:
+    def run(frame: Frame) -> bool:
+        sides = (left(frame), right(frame))
+        for side in reversed(sides):
+            if go_type(side) != go:
+                raise RunError(f"interface conversion: interface {{}} is {interface_type(side)}, not {go}")
+        return bool(sides[0] == sides[1]) is not unequal
+
+    return run
+
+
 def _sequence(steps: Sequence[Step]) -> Step:
     return lambda frame: [step(frame) for step in steps][-1]
 
@@ -322,9 +368,14 @@ def _map(pairs: Sequence[tuple[Step, Step]]) -> Step:
 
 
 def _slice(base: Step, start: Step, end: Step | None) -> Step:
-    if end is None:
-        return lambda frame: cut(base(frame), start(frame))
-    return lambda frame: cut(base(frame), start(frame), end(frame))
+    """The end is computed before the start, and is the length where none is given."""
+
+    def run(frame: Frame) -> Value:
+        found = base(frame)
+        until = end(frame) if end is not None else MAX_INT if isinstance(found, str) else length(found)
+        return cut(found, start(frame), until)
+
+    return run
 
 
 _POINTERS: dict[str, Step] = {

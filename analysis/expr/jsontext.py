@@ -2,13 +2,21 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable
 
 from analysis.expr.errors import RunError
 from analysis.expr.values import Duration, Value, format_float, go_type, is_nil
 
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
+_STRAY = re.compile("[\ud800-\udfff]")
 _ESCAPED = frozenset("<>&\u2028\u2029")
+
+
+def decoded(octets: bytes) -> str:
+    """UTF-8 as Go reads it: each octet that is no part of a character becomes U+FFFD."""
+    text = octets.decode("utf-8", "surrogateescape")
+    return text if text.isascii() else _STRAY.sub("\ufffd", text)
 
 
 def to_json(value: Value, *, indent: str = "") -> str:
@@ -55,7 +63,7 @@ def _written(value: Value, indent: str, newline: str) -> str:
             pairs = (f"{_quoted(key)}{colon}{_written(value[key], indent, newline + indent)}" for key in sorted(value))
             return _enclosed("{}", pairs, indent, newline)
     if go_type(value) == "time.Time":
-        return _quoted(value.local.isoformat().replace("+00:00", "Z"))
+        return _quoted(value.written("2006-01-02T15:04:05.999999999Z07:00"))
     raise RunError(f"json: unsupported type: {go_type(value)}")
 
 
@@ -69,7 +77,7 @@ def json_float(number: float) -> str:
     """A float as Go's encoder writes it: without exponent from 1e-6 up to 1e21."""
     if math.isnan(number) or math.isinf(number):
         raise RunError(f"json: unsupported value: {format_float(number)}")
-    text = format_float(number, exponent_below=-6)
+    text = format_float(number, exponent_from=21, exponent_below=-6)
     return text.replace("e-0", "e-") if "e-0" in text else text
 
 

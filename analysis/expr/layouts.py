@@ -165,4 +165,6 @@ def _zone(offset: str) -> tzinfo:
         return UTC
     digits = offset[1:].replace(":", "").ljust(4, "0")
     minutes = int(digits[:2]) * 60 + int(digits[2:])
-    return timezone(timedelta(minutes=-minutes if offset[0] == "-" else minutes))
+    if minutes == 0:
+        return UTC
+    return timezone(timedelta(minutes=-minutes if offset[0] == "-" else minutes), f"{offset[0]}{digits}")

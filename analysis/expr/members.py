@@ -3,9 +3,10 @@
 from functools import partial
 
 from analysis.expr.errors import RunError
+from analysis.expr.jsontext import decoded
 from analysis.expr.operations import map_key
 from analysis.expr.times import methods_of
-from analysis.expr.values import MAX_INT, AnyMap, Struct, TypedList, Value, format_value, go_type, to_int
+from analysis.expr.values import AnyMap, Byte, Struct, TypedList, Value, format_value, go_type, to_int
 
 
 def fetch(base: Value, key: Value) -> Value:
@@ -22,7 +23,7 @@ def fetch(base: Value, key: Value) -> Value:
         return base.get(key)
     if isinstance(base, (str, bytes)):
         octets = base.encode() if isinstance(base, str) else base
-        return octets[_index(to_int(key), len(octets))]
+        return Byte(octets[_index(to_int(key), len(octets))])
     if isinstance(base, Struct) and isinstance(key, str) and key in base.fields:
         return base.fields[key]
     raise RunError(f"cannot fetch {format_value(key)} from {go_type(base)}")
@@ -50,10 +51,10 @@ def lookup(base: Value, key: Value) -> Value:
         return None
 
 
-def cut(base: Value, start: Value = 0, end: Value = MAX_INT) -> Value:
+def cut(base: Value, start: Value, end: Value) -> Value:
     """`base[start:end]`, clamped to the length; a string is cut by bytes."""
     if isinstance(base, str):
-        return _slice(base.encode(), start, end).decode("utf-8", "replace")
+        return decoded(_slice(base.encode(), start, end))
     if isinstance(base, (list, bytes)):
         return _slice(base, start, end)
     raise RunError(f"cannot slice {format_value(start)}")

@@ -10,7 +10,22 @@ _BASES = {"0x": 16, "0b": 2, "0o": 8}
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _HEXADECIMAL = re.compile(r"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?[0-9]+")
 _NAMED = re.compile(r"[+-]?(?:inf|infinity|nan)", re.IGNORECASE)
+_UNDERSCORE = re.compile(r"(?<=[0-9])_(?=[0-9])")
+_HEXADECIMAL_UNDERSCORE = re.compile(r"(?<=[0-9a-fA-FxX])_(?=[0-9a-fA-F])")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
+_ESCAPES = dict(zip('\a\b\f\n\r\t\v\\"', (f"\\{letter}" for letter in 'abfnrtv\\"'), strict=True))
+
+
+def quoted(text: str) -> str:
+    """A text as Go quotes it in a message."""
+    return f'"{"".join(map(_quoted_char, text))}"'
+
+
+def _quoted_char(char: str) -> str:
+    if char in _ESCAPES or char.isprintable():
+        return _ESCAPES.get(char, char)
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 def literal_number(token: Token) -> int | float:
@@ -42,7 +57,7 @@ def _fitting(number: int, token: Token) -> int:
 def parse_int(text: str) -> int:
     """A decimal integer of 64 bits; ValueError in Go's words."""
     if not _INTEGER.fullmatch(text):
-        raise ValueError(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+        raise ValueError(f"strconv.ParseInt: parsing {quoted(text)}: invalid syntax")
     if len(text) > 20 or not MIN_INT <= int(text) <= MAX_INT:
         raise ValueError(f'strconv.ParseInt: parsing "{text}": value out of range')
     return int(text)
@@ -50,14 +65,16 @@ def parse_int(text: str) -> int:
 
 def parse_float(text: str) -> float:
     """A float; ValueError in Go's words."""
-    if _DECIMAL.fullmatch(text):
-        number = float(text)
-    elif _HEXADECIMAL.fullmatch(text):
-        number = float.fromhex(text)
+    hexadecimal = text.lstrip("+-")[:2] in ("0x", "0X")
+    plain = (_HEXADECIMAL_UNDERSCORE if hexadecimal else _UNDERSCORE).sub("", text)
+    if _DECIMAL.fullmatch(plain):
+        number = float(plain)
+    elif _HEXADECIMAL.fullmatch(plain):
+        number = float.fromhex(plain)
     elif _NAMED.fullmatch(text):
         return float(text)
     else:
-        raise ValueError(f'strconv.ParseFloat: parsing "{text}": invalid syntax')
+        raise ValueError(f"strconv.ParseFloat: parsing {quoted(text)}: invalid syntax")
     if number in (float("inf"), float("-inf")):
         raise ValueError(f'strconv.ParseFloat: parsing "{text}": value out of range')
     return number

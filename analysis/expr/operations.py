@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from analysis.expr import regex
+from analysis.expr import powers, regex
 from analysis.expr.charclass import RegexError
 from analysis.expr.errors import RunError
 from analysis.expr.times import Time
@@ -171,17 +171,7 @@ def modulo(left: Value, right: Value) -> int:
 
 def power(left: Value, right: Value) -> float:
     """`**`: always a float."""
-    base, exponent = to_float(left), to_float(right)
-    try:
-        return math.pow(base, exponent)
-    except OverflowError:
-        negative = base < 0 and exponent % 2 == 1
-        return -math.inf if negative else math.inf
-    except ValueError:
-        if base == 0:
-            odd = exponent == math.trunc(exponent) and exponent % 2 == 1
-            return math.copysign(math.inf, base) if odd else math.inf
-        return math.nan
+    return powers.power(to_float(left), to_float(right))
 
 
 def negate(operand: Value) -> Value:
@@ -207,6 +197,8 @@ def contained(needle: Value, haystack: Value) -> bool:
         if not isinstance(needle, str):
             raise RunError(f"cannot use {go_type(needle)} as field name of {haystack.go}")
         return needle in haystack.fields
+    if isinstance(haystack, Time) and isinstance(needle, str):
+        return False
     raise RunError(f'operator "in" not defined on {go_type(haystack)}')
 
 

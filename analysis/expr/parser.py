@@ -1,6 +1,8 @@
 """Pure. Tokens become a tree, by operator precedence."""
 
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from analysis.expr.ast import (
     Array,
@@ -8,6 +10,7 @@ from analysis.expr.ast import (
     BuiltinCall,
     Call,
     Chain,
+    Comparison,
     Conditional,
     Let,
     Literal,
@@ -48,7 +51,7 @@ def parse(source: str, overridden: frozenset[str] = frozenset()) -> Node:
     """The tree of `source`. `overridden` names builtins that the environment replaces. CompileError when it is none."""
     if len(source) > MAX_LENGTH:
         raise CompileError(f"expression is longer than {MAX_LENGTH} characters")
-    parser = _Parser(list(tokenize(source)), overridden)
+    parser = _Parser(tokenize(source), overridden)
     node = parser.sequence()
     if parser.current.kind is not Kind.EOF:
         raise parser.unexpected()
@@ -57,21 +60,27 @@ def parse(source: str, overridden: frozenset[str] = frozenset()) -> Node:
 
 @dataclass(slots=True)
 class _Parser:
-    tokens: list[Token]
+    unread: Iterator[Token]
     overridden: frozenset[str]
-    position: int = 0
+    ahead: deque[Token] = field(default_factory=deque)
     predicates: int = 0
     nesting: int = 0
     nodes: int = 0
 
+    def peek(self, distance: int) -> Token:
+        """A token ahead. They are read as they are needed, so that of a bad token and a bad order the first is told."""
+        while len(self.ahead) <= distance:
+            self.ahead.append(next(self.unread))
+        return self.ahead[distance]
+
     @property
     def current(self) -> Token:
-        return self.tokens[self.position]
+        return self.peek(0)
 
     def next(self) -> Token:
         token = self.current
         if token.kind is not Kind.EOF:
-            self.position += 1
+            self.ahead.popleft()
         return token
 
     def unexpected(self, token: Token | None = None) -> CompileError:
@@ -88,12 +97,14 @@ class _Parser:
 
     def next_is_bracket(self, text: str) -> bool:
         found = self.current.is_bracket(text)
-        self.position += found
+        if found:
+            self.next()
         return found
 
     def next_is_operator(self, text: str) -> bool:
         found = self.current.is_operator(text)
-        self.position += found
+        if found:
+            self.next()
         return found
 
     def identifier(self) -> Token:
@@ -156,7 +167,7 @@ class _Parser:
         """The operator that the `not` here negates, with the `not` consumed; None when it negates none."""
         if not self.current.is_operator("not"):
             return None
-        following = self.tokens[self.position + 1]
+        following = self.peek(1)
         if following.text not in _NEGATABLE:
             raise self.unexpected(following)
         if precedence > _COMPARISON:
@@ -175,15 +186,15 @@ class _Parser:
         return self.made(Unary("not", node, operator.at)) if negated else node
 
     def comparison(self, left: Node, operator: Token) -> Node:
-        """`a < b < c`, which means `a < b && b < c`."""
-        root: Node | None = None
-        while True:
-            right = self.expression(_COMPARISON + 1)
-            compared = self.made(Binary(operator.text, left, right, operator.at))
-            root = compared if root is None else self.made(Binary("&&", root, compared, operator.at))
-            if not self.current.is_operator(*_ORDERING):
-                return root
-            left, operator = right, self.next()
+        """`a < b`, or `a < b < c`, which means `a < b && b < c`."""
+        first = Binary(operator.text, left, self.expression(_COMPARISON + 1), operator.at)
+        if not self.current.is_operator(*_ORDERING):
+            return self.made(first)
+        operands, operators = [first.left, first.right], [operator.text]
+        while self.current.is_operator(*_ORDERING):
+            operators.append(self.next().text)
+            operands.append(self.made(self.expression(_COMPARISON + 1)))
+        return self.made(Comparison(operators, operands, operator.at))
 
     def let(self) -> Node:
         self.next()
@@ -215,9 +226,8 @@ class _Parser:
     def conditional(self, node: Node) -> Node:
         while self.current.is_operator("?"):
             at = self.next().at
-            if self.next_is_operator(":"):
-                then = node
-            else:
+            then = None
+            if not self.next_is_operator(":"):
                 then = self.expression(0)
                 self.operator(":")
             node = self.made(Conditional(node, then, self.expression(0), at))

@@ -45,12 +45,14 @@ def _quantified(stop: bool, otherwise: bool) -> Callable[[Step, Step], Step]:
     return build
 
 
-def _count(collection: Step, predicate: Step | None = None) -> Step:
+def _count(collection: Step, predicate: Step | None = None, enough: Step | None = None) -> Step:
     def run(frame: Frame) -> int:
         with _loop(frame, collection(frame)) as scope:
-            found = 0
+            found, most = 0, scope.size if enough is None else enough(frame)
             for _ in _turns(frame, scope):
                 found += to_bool(scope.item() if predicate is None else predicate(frame))
+                if found >= most:
+                    break
             return found
 
     return run
@@ -66,7 +68,7 @@ def _sum(collection: Step, term: Step | None = None) -> Step:
         with _loop(frame, collection(frame)) as scope:
             total: Value = 0
             for _ in _turns(frame, scope):
-                total = add(total, scope.item() if term is None else term(frame))
+                total = add(scope.item() if term is None else term(frame), total)
             return total
 
     return run
@@ -90,13 +92,15 @@ def _map(collection: Step, body: Step) -> Step:
     return run
 
 
-def _find(index: bool, backwards: bool) -> Callable[[Step, Step], Step]:
+def _find(index: bool, backwards: bool, must: bool = False) -> Callable[[Step, Step], Step]:
     def build(collection: Step, predicate: Step) -> Step:
         def run(frame: Frame) -> Value:
             with _loop(frame, collection(frame)) as scope:
                 for at in _turns(frame, scope, backwards):
                     if to_bool(predicate(frame)):
                         return at if index else scope.item()
+            if must:
+                raise RunError("reflect: slice index out of range")
             return None
 
         return run
@@ -111,8 +115,7 @@ def _group_by(collection: Step, key: Step) -> Step:
             for _ in _turns(frame, scope):
                 found = key(frame)
                 if isinstance(found, (list, dict, bytes)):
-                    text = f"cannot use {go_type(found)} as a key for groupBy: type is not comparable"
-                    raise RunError(text)
+                    raise RunError(f"hash of unhashable type: {go_type(found)}")
                 group = groups.get(found)
                 if not group:
                     groups.set(found, group := [])
@@ -168,6 +171,8 @@ LOOPS: dict[str, Callable[..., Step]] = {
     "map": _map,
     "find": _find(index=False, backwards=False),
     "findLast": _find(index=False, backwards=True),
+    "filter[0]": _find(index=False, backwards=False, must=True),
+    "filter[-1]": _find(index=False, backwards=True, must=True),
     "findIndex": _find(index=True, backwards=False),
     "findLastIndex": _find(index=True, backwards=True),
     "groupBy": _group_by,

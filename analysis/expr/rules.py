@@ -62,7 +62,7 @@ def _coalesced(left: Type, right: Type) -> Type:
 
 
 def _in_type(node: Binary, left: Type, right: Type) -> Type | None:
-    if right.sort is Sort.STRUCT and (left.sort is Sort.STRING or left.unknown):
+    if right.sort in (Sort.STRUCT, Sort.TIME) and (left.sort is Sort.STRING or left.unknown):
         return BOOL
     if right.sort is Sort.MAP:
         key = right.key or STRING

@@ -77,7 +77,7 @@ def _aggregate(name: str, args: Sequence[Type]) -> Type:
     for arg in args:
         if arg.sort in _LISTS:
             return ANY
-        if arg.sort not in _NUMBERS:
+        if arg.sort not in (*_NUMBERS, Sort.DURATION):
             raise SignatureError(f"invalid argument for {name} (type {named(arg)})")
     return args[0]
 

@@ -1,6 +1,7 @@
 """Pure. Values tagged by their type, so that two implementations of the language can be compared."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 from analysis.expr.environment import value_of
@@ -29,10 +30,10 @@ def shapes(text: str) -> dict[str, Value]:
     return found | BUILT_IN
 
 
-def outcome(source: str, result: Value) -> dict[str, Any]:
+def outcome(source: str, result: Value, now: datetime | None = None) -> dict[str, Any]:
     """`{"value": tagged}`, or `{"error": "compile" | "run", "message": text}`."""
     try:
-        return {"value": tag(value_of(source, result))}
+        return {"value": tag(value_of(source, result, now))}
     except CompileError as error:
         return {"error": "compile", "message": str(error), "column": error.column}
     except RunError as error:

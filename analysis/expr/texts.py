@@ -2,18 +2,34 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Callable
 
 from analysis.expr.errors import RunError
-from analysis.expr.jsontext import from_json
-from analysis.expr.values import MEMORY_BUDGET, FloatList, StringList, Value, go_type, to_int, to_text
+from analysis.expr.jsontext import decoded, from_json
+from analysis.expr.values import MEMORY_BUDGET, StringList, TypedList, Value, go_type, to_int, to_text
 
 _SPACE = " \t\n\v\f\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 
 
 def trim(text: Value, characters: Value = _SPACE) -> str:
     """`trim`: without the characters at both ends."""
-    return to_text(text).strip(to_text(characters)) if characters else to_text(text)
+    cut = to_text(characters)
+    return to_text(text).strip(cut) if cut else to_text(text)
+
+
+def upper(text: str) -> str:
+    """`upper`: letter by letter, so that no letter becomes two."""
+    return "".join(map(_upper, text))
+
+
+def _upper(char: str) -> str:
+    return next((form for form in (char.upper(), char.title()) if len(form) == 1), char)
+
+
+def lower(text: str) -> str:
+    """`lower`: letter by letter."""
+    return "".join(char.lower()[0] for char in text)
 
 
 def split(after: bool) -> Callable[..., Value]:
@@ -55,8 +71,8 @@ def repeat(text: Value, count: Value) -> str:
 
 def join(parts: Value, glue: Value = "") -> str:
     """`join`: strings only."""
-    if not isinstance(parts, list) or isinstance(parts, FloatList):
-        raise RunError(f"invalid argument for join (type {go_type(parts)})")
+    if not isinstance(parts, list) or (isinstance(parts, TypedList) and not isinstance(parts, StringList)):
+        raise RunError(f"invalid argument for join (type {'%!s(<nil>)' if parts is None else go_type(parts)})")
     return to_text(glue).join(map(to_text, parts))
 
 
@@ -67,12 +83,17 @@ def index(find: Callable[[bytes, bytes], int]) -> Callable[[Value, Value], int]:
 
 def from_base64(text: Value) -> str:
     """`fromBase64`."""
+    source = to_text(text)
     try:
-        return base64.b64decode(to_text(text).replace("\n", "").replace("\r", ""), validate=True).decode(
-            "utf-8", "replace"
-        )
+        return decoded(base64.b64decode(source.replace("\n", "").replace("\r", ""), validate=True))
     except (binascii.Error, ValueError):
-        raise RunError("illegal base64 data at input byte 0") from None
+        raise RunError(f"illegal base64 data at input byte {_first_illegal(source)}") from None
+
+
+def _first_illegal(source: str) -> int:
+    """Where a text stops being base64: its first strange character, or its last group when that is cut short."""
+    strange = re.search(rb"[^A-Za-z0-9+/\r\n]", source.encode())
+    return strange.start() if strange else len(source) - len(source) % 4
 
 
 def parsed(text: Value) -> Value:

@@ -43,8 +43,12 @@ class Time:
         """How long ago `earlier` is."""
         return Duration(wrap(self.ns - earlier.ns))
 
+    def written(self, layout: str) -> str:
+        """The moment as `layout` shows it."""
+        return layouts.format_layout(self.local, self.ns % _SECOND, layout)
+
     def __str__(self) -> str:
-        return layouts.format_layout(self.local, self.ns % _SECOND, "2006-01-02 15:04:05.999999999 -0700 MST")
+        return self.written("2006-01-02 15:04:05.999999999 -0700 MST")
 
 
 class Named(str):
@@ -138,7 +142,7 @@ _TIME_METHODS = {
     "Weekday": _method(WEEKDAY, _weekday),
     "Truncate": _method(TIME, lambda t, unit: _since_zero(t, unit, False), DURATION),
     "Round": _method(TIME, lambda t, unit: _since_zero(t, unit, True), DURATION),
-    "Format": _method(STRING, lambda t, layout: layouts.format_layout(t.local, t.ns % _SECOND, layout), STRING),
+    "Format": _method(STRING, Time.written, STRING),
     "String": _method(STRING, str),
 }
 _DURATION_METHODS = {

@@ -35,5 +35,7 @@ class Token:
     def __str__(self) -> str:
         if self.kind is Kind.EOF:
             return "EOF"
+        if not self.text:
+            return self.kind.name.title()
         quoted = '"' + self.text.replace("\\", "\\\\").replace('"', '\\"') + '"'
         return f"{self.kind.name.title()}({quoted})"

@@ -109,6 +109,12 @@ class Struct:
         self.go, self.fields = go, fields
 
 
+class Byte(int):
+    """uint8: an element of a string or of bytes."""
+
+    go: ClassVar[str] = "uint8"
+
+
 class Duration(int):
     """time.Duration in nanoseconds."""
 
@@ -137,6 +143,19 @@ def go_type(value: Value) -> str:
     if isinstance(named, str):
         return named
     return next((name for kind, name in _GO_TYPES if isinstance(value, kind)), "func")
+
+
+def reflect_kind(value: Value) -> str:
+    """The kind of the value as Go's reflection names it."""
+    if value is None:
+        return "zero"
+    go = go_type(value)
+    if go.startswith(("[]", "map[")):
+        return "slice" if go.startswith("[]") else "map"
+    return _KINDS.get(go, "ptr" if go.startswith("*") else "struct" if "." in go else go)
+
+
+_KINDS = {"time.Duration": "int64", "time.Month": "int", "time.Weekday": "int"}
 
 
 def is_number(value: Value) -> bool:
@@ -189,22 +208,26 @@ def to_text(value: Value) -> str:
     """A string where one is needed."""
     if isinstance(value, str):
         return value
-    raise RunError(f"interface conversion: interface {{}} is {_interface(value)}, not string")
+    raise RunError(f"interface conversion: interface {{}} is {interface_type(value)}, not string")
 
 
 def to_bool(value: Value) -> bool:
     """A bool where one is needed."""
     if isinstance(value, bool):
         return value
-    raise RunError(f"interface conversion: interface {{}} is {_interface(value)}, not bool")
+    raise RunError(f"interface conversion: interface {{}} is {interface_type(value)}, not bool")
 
 
-def _interface(value: Value) -> str:
+def interface_type(value: Value) -> str:
+    """The name of the value's type in an error about a conversion."""
     return "nil" if value is None else go_type(value)
 
 
-def format_float(number: float, *, exponent_from: int = 21, exponent_below: int = -4) -> str:
-    """A float in Go's shortest form; the exponent form begins at 10**exponent_from and below 10**exponent_below."""
+def format_float(number: float, *, exponent_from: int = 6, exponent_below: int = -4) -> str:
+    """A float in Go's shortest form; the exponent form begins at 10**exponent_from and below 10**exponent_below.
+
+    The defaults are those of `%v`: 123456.5, and 1.2345675e+06.
+    """
     if math.isnan(number):
         return "NaN"
     if math.isinf(number):
@@ -251,7 +274,8 @@ def format_value(value: Value) -> str:
         case dict():
             return f"map[{' '.join(f'{key}:{format_value(value[key])}' for key in sorted(value))}]"
         case AnyMap():
-            return f"map[{' '.join(f'{format_value(key)}:{format_value(group)}' for key, group in value.items())}]"
+            pairs = sorted(value.items(), key=lambda pair: (go_type(pair[0]), pair[0]))
+            return f"map[{' '.join(f'{format_value(key)}:{format_value(group)}' for key, group in pairs)}]"
         case Struct():
             return f"{{{' '.join(map(format_value, value.fields.values()))}}}"
         case _:

@@ -115,6 +115,29 @@ def test_a_costly_expression_ends_quickly(source: str) -> None:
     assert time.perf_counter() - begun < 10
 
 
+def _nested(pattern: str, times: int) -> str:
+    source = "result.a"
+    for _ in range(times):
+        source = pattern.format(source)
+    return source
+
+
+@pytest.mark.parametrize("pattern", ["first([1 < {} < 3])", "({} ?: false)", "(0 <= len([{}]) <= 2)"])
+def test_an_operand_that_is_needed_twice_is_computed_once(pattern: str) -> None:
+    """Twice at each level would be a billion times at the thirtieth."""
+    begun = time.perf_counter()
+    with suppress(ExprError):
+        value_of(_nested(pattern, 18), {"a": 2.0})
+    with suppress(ExprError):
+        value_of(_nested(pattern, 50), {"a": 2.0})
+    assert time.perf_counter() - begun < 2
+
+
+def test_a_part_of_the_environment_that_is_not_checked_is_refused_when_it_runs() -> None:
+    with pytest.raises(RunError):
+        value_of("$env?.[first(0, 1, 2)]", DOC)
+
+
 def test_catastrophic_patterns_are_linear() -> None:
     begun = time.perf_counter()
     assert not search("(a+)+$", "a" * 2_000 + "b")

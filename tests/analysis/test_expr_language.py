@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -288,7 +289,9 @@ def test_a_condition_must_be_a_bool() -> None:
     ("number", "text"),
     [
         (1e21, "1e+21"),
-        (1e20, "100000000000000000000"),
+        (1e20, "1e+20"),
+        (1234567.5, "1.2345675e+06"),
+        (100000.0, "100000"),
         (1e-5, "1e-05"),
         (0.0001, "0.0001"),
         (-2.5, "-2.5"),
@@ -301,6 +304,44 @@ def test_a_condition_must_be_a_bool() -> None:
 )
 def test_floats_print_as_in_go(number: float, text: str) -> None:
     assert format_float(number) == text
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        ("count([1, 'x'], # > 0) > 0", True),
+        ("count([1, 2, 'x'], # > 0) >= 2", True),
+        ("first(filter([1, 'x'], # > 0))", 1),
+        ("filter([1, 'x'], # > 0)[0]", 1),
+        ("sum(['a', result.s])", "atext"),
+        ("sum(1..3000000)", 4500001500000),
+        ("len(0..9223372036854775807)", 0),
+        ("string(duration('100ns'))", "100ns"),
+        ("'ß' | upper()", "ß"),
+        ("float('1_000')", 1000.0),
+        ("string(date('2024-01-02T03:04:05+02:00'))", "2024-01-02 03:04:05 +0200 +0200"),
+        ("toJSON(date('2024-01-02T03:04:05.5Z'))", '"2024-01-02T03:04:05.5Z"'),
+    ],
+)
+def test_what_the_reference_shortens_is_shortened(source: str, value: object) -> None:
+    assert value_of(source, DOC) == value
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("findIndex([1], # > 5) == 0", "interface conversion: interface {} is nil, not int"),
+        ("findIndex([1], # > 5) in 0..2", "invalid operation: <nil> >= int"),
+        ("filter([1], # > 5)[0]", "reflect: slice index out of range"),
+        ("result.missing[1:]", "invalid argument for len (type <nil>)"),
+        ("isNaN(len([]))", "interface conversion: interface {} is int, not float64"),
+        ("duration('é')", r'time: invalid duration "\xc3\xa9"'),
+        ("asInt('a\\tb')", r'strconv.ParseInt: parsing "a\tb": invalid syntax'),
+    ],
+)
+def test_what_the_reference_refuses_is_refused_in_its_words(source: str, text: str) -> None:
+    with pytest.raises(RunError, match=f"^{re.escape(text)}$"):
+        value_of(source, DOC)
 
 
 def test_nested_predicates_see_their_own_element() -> None:
