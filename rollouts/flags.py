@@ -62,6 +62,13 @@ FLAGS: tuple[Flag, ...] = (
         "how often writing a pod's metadata is tried again",
         "ephemeral_metadata_retries",
     ),
+    Flag(
+        "metric-egress-allowed",
+        (),
+        _WORK,
+        "network, as 169.254.10.0/24, open to metrics though link-local or cloud metadata (repeatable)",
+        "metric_egress_allowed",
+    ),
     Flag("leader-elect", True, _ELECTION, "act only while holding the lease", "leader_elect"),
     Flag("leader-election-lease-duration", 15.0, _ELECTION, "how long a lease lasts unrenewed", duration=True),
     Flag("leader-election-renew-deadline", 10.0, _ELECTION, "how long a leader tries to renew", duration=True),

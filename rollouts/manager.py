@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from analysis.providers.egress import Egress
 from analysis.providers.http import Http
 from analysis.providers.job import RUN_UID
 from rollouts.analysisrun import AnalysisRunController, ClusterSecrets, ProviderAccess
@@ -114,7 +115,7 @@ class Controllers:
         self.services: Queue[Key] = Queue("Services")
         self.experiments: Queue[Key] = Queue("Experiments")
         self._metrics = metrics
-        self._reconcilers(clock, metrics, http or Http())
+        self._reconcilers(clock, metrics, http or Http(egress=Egress(settings.metric_egress_allowed)))
         self.watchers = self._watchers()
         self._subscribe()
         if metrics is not None:

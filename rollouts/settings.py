@@ -15,6 +15,7 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -56,6 +57,8 @@ class Settings:
     appmesh_crd_version: str = "v1beta2"
     alb_ingress_classes: tuple[str, ...] = ("alb",)
     nginx_ingress_classes: tuple[str, ...] = ("nginx",)
+    metric_egress_allowed: tuple[str, ...] = ()
+    """Networks that metrics may be asked for from, although they are link-local or hold a cloud's metadata."""
     leader_elect: bool = True
     terms: Terms = field(default_factory=Terms)
     identity: str = ""
@@ -88,6 +91,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
         raise SettingsError(str(error)) from error
     values = {flag.name: given.get(flag.name, flag.default) for flag in FLAGS}
     _refuse_what_is_not_there(given)
+    _refuse_what_is_no_network(values["metric-egress-allowed"])
     terms = Terms(
         values["leader-election-lease-duration"],
         values["leader-election-renew-deadline"],
@@ -140,6 +144,16 @@ def _refuse_what_is_not_there(given: Mapping[str, Any]) -> None:
     for flag in FLAGS:
         if flag.refused and given.get(flag.name, flag.default) not in (flag.default, False, "", ()):
             raise SettingsError(f"--{flag.name}: {flag.refused}; leave the flag out")
+
+
+def _refuse_what_is_no_network(networks: Sequence[str]) -> None:
+    for network in networks:
+        try:
+            ip_network(network, strict=False)
+        except ValueError as error:
+            raise SettingsError(
+                f"--metric-egress-allowed={network}: {error}; write 10.0.0.0/8 or one address"
+            ) from error
 
 
 def _controller_namespace(environ: Mapping[str, str]) -> str:

@@ -2,9 +2,13 @@
 
 import pytest
 
+from analysis.providers.egress import Egress
+from analysis.providers.http import Http
 from rollouts.flags import FLAGS
 from rollouts.kube.lease import Terms
+from rollouts.manager import Controllers
 from rollouts.settings import Settings, SettingsError, help_text, parse, parse_or_exit
+from tests.kube.scripted import ScriptedWire
 
 
 def read(*argv: str, **environ: str) -> Settings:
@@ -48,6 +52,25 @@ def test_the_last_value_wins_and_lists_gather() -> None:
     settings = read("--instance-id=a", "--instance-id=b", "--alb-ingress-classes=x", "--alb-ingress-classes", "y,z")
     assert settings.instance_id == "b"
     assert settings.alb_ingress_classes == ("x", "y", "z")
+
+
+def test_networks_that_metrics_may_be_asked_for_from_gather_and_have_to_be_networks() -> None:
+    settings = read("--metric-egress-allowed=169.254.10.0/24,fd00:ec2::254", "--metric-egress-allowed=169.254.11.7")
+    assert settings.metric_egress_allowed == ("169.254.10.0/24", "fd00:ec2::254", "169.254.11.7")
+    with pytest.raises(SettingsError, match=r"--metric-egress-allowed=metadata: .*; write 10.0.0.0/8 or one address"):
+        read("--metric-egress-allowed=metadata")
+
+
+def test_those_networks_are_open_to_the_metrics_of_the_controllers(monkeypatch: pytest.MonkeyPatch) -> None:
+    lent: list[Egress] = []
+
+    def http(egress: Egress) -> Http:
+        lent.append(egress)
+        return Http(egress=egress)
+
+    monkeypatch.setattr("rollouts.manager.Http", http)
+    Controllers(ScriptedWire([]), read("--metric-egress-allowed=169.254.10.0/24"))
+    assert lent == [Egress(("169.254.10.0/24",))]
 
 
 def test_an_instance_has_a_lease_of_its_own() -> None:
