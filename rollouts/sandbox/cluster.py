@@ -14,7 +14,7 @@ from rollouts.kube.watch import IN_PROCESS, Pace
 from rollouts.kube.wire import Wire
 from rollouts.sandbox import clock
 from rollouts.sandbox.garbage import GarbageCollector
-from rollouts.sandbox.kubelet.kubelet import Kubelet, Timing
+from rollouts.sandbox.kubelet.kubelet import USUAL, Kubelet, Timing
 from rollouts.sandbox.kubelet.runtime import PodRuntime
 from rollouts.sandbox.server import ApiServer
 from rollouts.sandbox.workloads.caches import Caches
@@ -44,7 +44,7 @@ class Cluster:
     `server`: the API server to run around; made here when neither it nor a `wire` to another one is given.
     `controllers`: which of CONTROLLERS to run beside the kubelet. `crds`: CustomResourceDefinitions to begin with, by
     default our own.
-    `start_delay`, `stop_delay`: seconds that pods take where their annotations do not say. `runtime`: what pods serve.
+    `timing`: what pods take where their annotations do not say. `runtime`: what pods serve.
     An unforeseen end of any part ends the whole, with its error.
     """
 
@@ -52,8 +52,7 @@ class Cluster:
         self,
         *,
         now: clock.Clock = clock.now,
-        start_delay: float = 0.1,
-        stop_delay: float = 0.2,
+        timing: Timing = USUAL,
         runtime: PodRuntime | None = None,
         server: ApiServer | None = None,
         wire: Wire | None = None,
@@ -66,7 +65,7 @@ class Cluster:
         self.wire = _wire(self.server, wire, "user")
         self.caches = Caches(_wire(self.server, wire, "cluster"), IN_PROCESS if self.server is not None else Pace())
         self._crds = own_crds() if crds is None else tuple(crds)
-        self._kubelet = Kubelet(self.caches, now, runtime, Timing(start_delay, stop_delay))
+        self._kubelet = Kubelet(self.caches, now, runtime, timing)
         self._parts: list[_Controller] = [self._kubelet, *_parts(self.caches, now, frozenset(controllers))]
         self._group = asyncio.TaskGroup()
         self._tasks: list[asyncio.Task[None]] = []

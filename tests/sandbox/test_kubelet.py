@@ -5,6 +5,7 @@ import pytest
 
 from rollouts.kube.refs import POD, Obj, name_of
 from rollouts.sandbox.cluster import Cluster
+from rollouts.sandbox.kubelet.kubelet import Timing
 from rollouts.sandbox.kubelet.script import PodScript, ScriptError
 from rollouts.sandbox.registry import NODE
 from tests.sandbox.objects import SCRIPT, exists, pod, reason, status_of, until, waiting
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.virtual
 
 @pytest.fixture
 async def cluster() -> AsyncIterator[Cluster]:
-    async with Cluster(start_delay=1.0, stop_delay=2.0) as running:
+    async with Cluster(timing=Timing(start_delay=1.0, stop_delay=2.0)) as running:
         yield running
 
 
@@ -42,6 +43,17 @@ async def test_a_pod_is_created_then_runs_and_is_ready(cluster: Cluster) -> None
     grown_up = await cluster.wire.get(POD, "default", "web")
     assert (grown_up["status"]["phase"], ready(grown_up)) == ("Running", True)
     assert grown_up["status"]["podIP"].startswith("10.")
+
+
+async def test_a_start_that_is_too_short_to_be_told_of_costs_one_write() -> None:
+    async with Cluster(timing=Timing(start_delay=1.0, told_from=2.0)) as quiet:
+        told = []
+        quiet.caches[POD].subscribe(lambda _, new: told.append(new) if "containerStatuses" in new["status"] else None)
+        young = await grown(quiet, 0.5)
+        assert "containerStatuses" not in young["status"]
+        await asyncio.sleep(1)
+        assert ready(await quiet.wire.get(POD, "default", "web"))
+        assert len(told) == 1
 
 
 async def test_its_own_start_delay_goes_before_the_clusters(cluster: Cluster) -> None:

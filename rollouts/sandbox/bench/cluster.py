@@ -5,6 +5,7 @@ nobody but administrators, so nothing is held back by priority and fairness.
 """
 
 import asyncio
+import os
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -41,18 +42,19 @@ async def running(binaries: Binaries, *, controller: bool = True) -> AsyncIterat
         named = tempfile.TemporaryDirectory(prefix="rollouts-bench-", ignore_cleanup_errors=True)
         folder = Path(stack.enter_context(named))
         # Started from this thread, although that blocks the loop: programs end with the thread that started them.
-        plane = stack.enter_context(control_plane(binaries, folder, controllers=_CONTROLLERS, audit=True))
+        plane = stack.enter_context(control_plane(binaries, folder, controllers=_CONTROLLERS, audited=ACTOR))
         wire = await stack.enter_async_context(
             await connect(Access(kubeconfig=str(plane.kubeconfig)), user_agent="rollouts-bench", environ={})
         )
         await _define(wire)
-        _start_kubelet(stack, plane.kubeconfig, folder / "kubelet.log")
+        kubelet = _start_kubelet(stack, plane.kubeconfig, folder / "kubelet.log")
         prometheus = await stack.enter_async_context(always_well())
-        process = Controller(plane.kubeconfig, folder / "controller.log")
+        process = Controller(plane.audited_kubeconfig, folder / "controller.log")
         stack.push_async_callback(process.stop)
         if controller:
             await process.start()
-        yield Environment(wire, AuditLog(plane.audit_log, ACTOR).requests, process, prometheus)
+        programs = {**plane.programs, "kubelet": kubelet.process.pid, "bench": os.getpid()}
+        yield Environment(wire, AuditLog(plane.audit_log, ACTOR).requests, process, prometheus, programs)
 
 
 async def _define(wire: Wire) -> None:
@@ -69,8 +71,10 @@ async def _define(wire: Wire) -> None:
                 await asyncio.sleep(_LOOK)
 
 
-def _start_kubelet(stack: AsyncExitStack, kubeconfig: Path, said: Path) -> None:
+def _start_kubelet(stack: AsyncExitStack, kubeconfig: Path, said: Path) -> Program:
     command: list[str | Path] = [sys.executable, "-m", "rollouts.sandbox.kubelet", "--kubeconfig", kubeconfig]
-    kubelet = Program("kubelet", [*command, f"--start-delay={START_DELAY}"], said)
+    # Pods cost the API server more than the controller does whose work is measured: no write that tells nothing.
+    kubelet = Program("kubelet", [*command, f"--start-delay={START_DELAY}", "--told-from=1"], said)
     stack.callback(kubelet.stop)
     kubelet.wait(lambda: READY in said.read_text(), _SERVED_IN)
+    return kubelet

@@ -7,9 +7,9 @@ spends on standing there meanwhile is not taken off.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rollouts.kube.cache import Cache
 from rollouts.kube.refs import REPLICA_SET, ROLLOUT, Obj
@@ -34,6 +34,7 @@ class Stalled(RuntimeError):
 class Result:
     """What one case took, over all its Rollouts together. CPU and durations in seconds, memory in bytes.
 
+    `surroundings`: CPU of what else ran, by program.
     `arrived`: from the update to the last Healthy. `window`: between the two rests. `latencies`: of each step of each
     Rollout, beyond what it waits by its own wish.
     """
@@ -47,6 +48,7 @@ class Result:
     arrived: float
     window: float
     latencies: tuple[float, ...] = ()
+    surroundings: Mapping[str, float] = field(default_factory=dict)
 
 
 class Fleet:
@@ -92,6 +94,7 @@ async def measure(case: Case, size: int, place: AbstractAsyncContextManager[Envi
 async def _update(environment: Environment, followed: Fleet, case: Case) -> Result:
     loop = asyncio.get_running_loop()
     before, counted, began = environment.usage(), _calls(environment), loop.time()
+    around = environment.surroundings()
 
     async def update(number: int) -> None:
         name = fleet.name_of(number)
@@ -114,6 +117,7 @@ async def _update(environment: Environment, followed: Fleet, case: Case) -> Resu
         arrived,
         window=loop.time() - began,
         latencies=tuple(followed.latencies.found),
+        surroundings={name: spent - around[name] for name, spent in environment.surroundings().items()},
     )
 
 

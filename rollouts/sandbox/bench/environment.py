@@ -4,7 +4,9 @@ The controller reaches the API server over HTTP, as in production, so that its p
 and hold everything that talking to a cluster costs.
 """
 
+import os
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.demo.process import Controller
 from rollouts.sandbox.http import serving
 from rollouts.sandbox.kubeconfig import kubeconfig, write
+from rollouts.sandbox.kubelet.kubelet import Timing
 from rollouts.sandbox.server import ApiServer, Request
 from rollouts.sandbox.up import definitions
 
@@ -38,12 +41,18 @@ PROMETHEUS_SAYS = {
 @dataclass(frozen=True, slots=True)
 class Environment:
     """What runs. `wire`: the bench's own way to the API server. `requests`: what its clients asked so far.
-    `prometheus`: the address that answers every query with 1."""
+    `prometheus`: the address that answers every query with 1. `programs`: what else takes time of this machine, by
+    process number."""
 
     wire: Wire
     requests: Callable[[], Mapping[Request, int]]
     controller: Controller
     prometheus: str
+    programs: Mapping[str, int]
+
+    def surroundings(self) -> Counter[str]:
+        """Seconds of CPU that the other programs have used so far."""
+        return Counter({name: usage(pid).cpu for name, pid in self.programs.items()})
 
     def usage(self) -> Usage:
         """What the controller has used so far. Raises ControllerFailed when it has ended."""
@@ -58,14 +67,15 @@ async def running(*, controller: bool = True) -> AsyncIterator[Environment]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rollouts-bench-")))
         server = ApiServer(clock.now, auto_create_namespaces=True)
         prometheus = await stack.enter_async_context(always_well())
-        await stack.enter_async_context(Cluster(server=server, crds=definitions(), start_delay=START_DELAY))
+        await stack.enter_async_context(Cluster(server=server, crds=definitions(), timing=Timing(START_DELAY)))
         endpoint = await stack.enter_async_context(serving(server))
         written = write(folder / "kubeconfig", kubeconfig(endpoint.url))
         process = Controller(written, folder / "controller.log")
         stack.push_async_callback(process.stop)
         if controller:
             await process.start()
-        yield Environment(server.as_user("bench"), lambda: server.requests, process, prometheus)
+        programs = {"sandbox and bench": os.getpid()}
+        yield Environment(server.as_user("bench"), lambda: server.requests, process, prometheus, programs)
 
 
 @asynccontextmanager

@@ -64,6 +64,10 @@ def rows(result: Result, decisions: DecisionTime, *, real: bool = False) -> list
         Row("decide_us", "a decision, on average", decisions.mean * 1e6, "us", DECISION),
         Row("decide_longest_us", "a decision, at most", decisions.longest * 1e6, "us", DECISION),
     ]
+    found += [
+        Row(f"cpu_ms_{name}", f"CPU of {name}", spent / result.rollouts * 1000, "ms")
+        for name, spent in result.surroundings.items()
+    ]
     return found
 
 

@@ -25,6 +25,7 @@ from rollouts.sandbox.bench.calls import calls_of
 from rollouts.sandbox.bench.environment import ACTOR, PROMETHEUS_SAYS, START_DELAY
 from rollouts.sandbox.bench.fleet import NAMESPACE, Case, healthy
 from rollouts.sandbox.cluster import Cluster
+from rollouts.sandbox.kubelet.kubelet import Timing
 from rollouts.sandbox.up import definitions
 from rollouts.settings import parse
 from rollouts.traffic.base import TrafficSettings
@@ -55,7 +56,7 @@ def tell(case: Case) -> Story:
 async def _told(case: Case) -> Story:
     story, loop = Story(), asyncio.get_running_loop()
     answer = httpx.MockTransport(lambda _: httpx.Response(200, json=PROMETHEUS_SAYS))
-    async with Cluster(crds=definitions(), start_delay=START_DELAY) as cluster:
+    async with Cluster(crds=definitions(), timing=Timing(START_DELAY)) as cluster:
         assert cluster.server is not None  # made by the cluster, since it was given no other
         wire, settings = cluster.server.as_user(ACTOR), parse([], {})
         controllers = Controllers(wire, settings, clock=clock.now, pace=IN_PROCESS, http=Http(answer))

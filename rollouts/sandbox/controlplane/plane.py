@@ -7,10 +7,12 @@ There is no scheduler and no kubelet: `python -m rollouts.sandbox.kubelet` does 
 """
 
 import base64
+import json
 import secrets
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from rollouts.kube.refs import Obj
@@ -39,12 +41,19 @@ _CONTEXT = "control-plane"
 
 @dataclass(frozen=True, slots=True)
 class ControlPlane:
-    """A running control plane. `server` and `etcd` are URLs without a trailing slash; `token` is an administrator's."""
+    """A running control plane. `server` and `etcd` are URLs without a trailing slash; `token` is an administrator's.
+
+    `audited`: a second administrator, whose requests are recorded ("": nobody's are). `programs`: the numbers of
+    their processes.
+    """
 
     server: str
     etcd: str
     token: str
     folder: Path
+    audited: str = ""
+    audited_token: str = field(default_factory=partial(secrets.token_hex, 16))
+    programs: dict[str, int] = field(default_factory=dict)
 
     @property
     def authority(self) -> Path:
@@ -58,8 +67,13 @@ class ControlPlane:
 
     @property
     def audit_log(self) -> Path:
-        """One line of JSON for each request, if auditing was asked for."""
+        """One line of JSON for each request of who is audited."""
         return self.folder / "audit.log"
+
+    @property
+    def audited_kubeconfig(self) -> Path:
+        """That of who is audited."""
+        return self.folder / "audited.kubeconfig"
 
     def kubeconfig_of(self, token: str, namespace: str = "default") -> Obj:
         """A kubeconfig for whoever bears this token."""
@@ -78,28 +92,33 @@ class ControlPlane:
 
 @contextmanager
 def control_plane(
-    binaries: Binaries, folder: Path, *, controllers: Collection[str] = CONTROLLERS, audit: bool = False
+    binaries: Binaries, folder: Path, *, controllers: Collection[str] = CONTROLLERS, audited: str = ""
 ) -> Iterator[ControlPlane]:
     """Start the three, wait until they are ready, and end them with the block. Raises ProcessFailed.
 
     `folder` takes the data, the keys and what the programs say. `controllers`: those of kube-controller-manager to run;
-    without any it is not started. `audit`: record every request.
+    without any it is not started. `audited`: make an administrator of this name, and record what is asked under it.
+    Nobody else is recorded: that would cost the API server more than answering them.
     """
     client, peer, secure, managed = free_ports(4)
-    plane = ControlPlane(f"https://127.0.0.1:{secure}", f"http://127.0.0.1:{client}", secrets.token_hex(16), folder)
+    server, store = f"https://127.0.0.1:{secure}", f"http://127.0.0.1:{client}"
+    plane = ControlPlane(server, store, secrets.token_hex(16), folder, audited)
     _write_files(plane)
     with ExitStack() as stack:
 
         def start(name: str, binary: Path, flags: list[str]) -> Program:
             program = Program(name, [binary, *flags], folder / f"{name}.log")
             stack.callback(program.stop)
+            plane.programs[name] = program.process.pid
             return program
 
         etcd = start("etcd", binaries.etcd, _etcd_flags(plane, peer))
         etcd.wait(lambda: answers(f"{plane.etcd}/readyz"), _READY_IN)
-        server = start("kube-apiserver", binaries.api_server, _api_server_flags(plane, secure, audit))
-        server.wait(lambda: answers(f"{plane.server}/readyz", plane.authority, plane.token), _READY_IN)
+        api_server = start("kube-apiserver", binaries.api_server, _api_server_flags(plane, secure))
+        api_server.wait(lambda: answers(f"{plane.server}/readyz", plane.authority, plane.token), _READY_IN)
         write(plane.kubeconfig, plane.kubeconfig_of(plane.token))
+        if plane.audited:
+            write(plane.audited_kubeconfig, plane.kubeconfig_of(plane.audited_token))
         if controllers:
             flags = _manager_flags(plane, managed, controllers)
             manager = start("kube-controller-manager", binaries.controller_manager, flags)
@@ -111,14 +130,23 @@ def control_plane(
 def _write_files(plane: ControlPlane) -> None:
     folder = plane.folder
     folder.mkdir(parents=True, exist_ok=True)
+    tokens = [(plane.token, "admin")]
+    if plane.audited:
+        tokens.append((plane.audited_token, plane.audited))
     for name, text in (
-        ("tokens.csv", f'{plane.token},admin,admin,"system:masters"\n'),
+        ("tokens.csv", "".join(f'{token},{user},{user},"system:masters"\n' for token, user in tokens)),
         ("accounts.key", new_private_key()),
-        ("audit.yaml", '{"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "Metadata"}]}\n'),
+        ("audit.yaml", json.dumps(_audit_policy(plane.audited))),
     ):
         path = folder / name
         path.touch(mode=0o600)
         path.write_text(text)
+
+
+def _audit_policy(user: str) -> Obj:
+    """Record the answers to this user, and to nobody else."""
+    theirs = {"level": "Metadata", "users": [user], "omitStages": ["RequestReceived"]}
+    return {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [theirs, {"level": "None"}]}
 
 
 def _etcd_flags(plane: ControlPlane, peer: int) -> list[str]:
@@ -135,7 +163,7 @@ def _etcd_flags(plane: ControlPlane, peer: int) -> list[str]:
     ]
 
 
-def _api_server_flags(plane: ControlPlane, port: int, audit: bool) -> list[str]:
+def _api_server_flags(plane: ControlPlane, port: int) -> list[str]:
     folder = plane.folder
     flags = [
         f"--etcd-servers={plane.etcd}",
@@ -150,7 +178,7 @@ def _api_server_flags(plane: ControlPlane, port: int, audit: bool) -> list[str]:
         f"--token-auth-file={folder / 'tokens.csv'}",
         "--disable-admission-plugins=ServiceAccount",  # pods need no token here, nor wait for an account
     ]
-    if audit:
+    if plane.audited:
         flags += [
             f"--audit-policy-file={folder / 'audit.yaml'}",
             f"--audit-log-path={plane.audit_log}",

@@ -13,6 +13,7 @@ from rollouts.kube.access import Access, AccessError
 from rollouts.kube.http import connect
 from rollouts.sandbox.app import HttpPods
 from rollouts.sandbox.cluster import Cluster
+from rollouts.sandbox.kubelet.kubelet import Timing
 
 READY = "the kubelet runs"
 """What it prints once pods come to life."""
@@ -24,6 +25,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--kubeconfig", default="", help="of the API server whose pods are to live")
     parser.add_argument("--start-delay", type=float, default=0.1, help="seconds until a pod is ready")
     parser.add_argument("--stop-delay", type=float, default=0.2, help="seconds until a pod has ended")
+    parser.add_argument(
+        "--told-from", type=float, default=0.0, help="seconds from which on a start is told of before it is over"
+    )
     parser.add_argument("--serve", action="store_true", help="pods answer HTTP, at addresses on loopback")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
@@ -48,8 +52,7 @@ async def _serve(options: argparse.Namespace) -> None:
                 controllers=(),
                 crds=(),
                 runtime=pods,
-                start_delay=options.start_delay,
-                stop_delay=options.stop_delay,
+                timing=Timing(options.start_delay, options.stop_delay, options.told_from),
             ),
         ):
             print(READY, flush=True)
