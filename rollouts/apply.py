@@ -92,7 +92,7 @@ class Applier:
 
     def has_nothing_to_write(self, world: World, plan: Plan) -> bool:
         """Whether carrying out this plan would send no request: routing objects, if any, say its split already."""
-        return all(isinstance(action, SetWeight) and self._is_routed(world, action) for action in plan.changes)
+        return all(isinstance(action, SetWeight) and self._is_routed(world, action) for action in plan.actions)
 
     def _is_routed(self, world: World, action: SetWeight) -> bool:
         try:

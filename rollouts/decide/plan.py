@@ -125,6 +125,7 @@ class Split:
 
     `routes` are the header and mirror routes that stand; every other route named in `managed` is to be gone. `turns`
     are the canary and the stable Service for routers that share by Services which take turns, where there are any.
+    Where the shares are `held` they stay as they are found, whatever is said of them here: only routes are set.
     """
 
     canary: Destination
@@ -134,6 +135,7 @@ class Split:
     routes: tuple[HeaderRoute | MirrorRoute, ...] = ()
     managed: tuple[str, ...] = ()
     turns: tuple[str, str] | None = None
+    held: bool = False
 
     def by_turns(self) -> "Split":
         """The same shares between the Services that take turns, where there are any."""

@@ -22,17 +22,24 @@ def route(ctx: Context) -> Iterator[SetWeight | Wait]:
     """Say the split that should stand now, or why it cannot be changed yet."""
     if not ctx.routed:
         return
-    weight = target(ctx)
-    stable = ctx.stable
+    weight, stable, recorded = target(ctx), ctx.stable, ctx.weights
     need = (ctx.max_weight - weight) * ctx.replicas // ctx.max_weight
-    if stable is None or not _covers(ctx, stable, need):
-        have = stable.available if stable else 0
-        yield Wait(f"traffic stays as it is: stable has {have} of the {need} available pods that its share needs")
+    if stable is not None and _covers(ctx, stable, need):
+        split = _split(ctx, weight, stable)
+        yield SetWeight(split, recorded=recorded == recorded_as(ctx, split))
         return
-    canary_service, stable_service = ctx.services
+    have = stable.available if stable else 0
+    yield Wait(f"traffic stays as it is: stable has {have} of the {need} available pods that its share needs")
+    if stable is not None and recorded is not None and managed(ctx):
+        # Routes for certain requests must not wait: they lead to pods that may be about to go.
+        yield SetWeight(_held(ctx, recorded), recorded=True)
+
+
+def _split(ctx: Context, weight: int, stable: ReplicaSet) -> Split:
     additional = destinations(ctx)
     tried = sum(extra.weight for extra in additional)
-    split = Split(
+    canary_service, stable_service = ctx.services
+    return Split(
         canary=Destination(canary_service, canary_hash(ctx), weight),
         stable=Destination(stable_service, stable.hash, max(0, ctx.max_weight - weight - tried)),
         additional=additional,
@@ -41,7 +48,25 @@ def route(ctx: Context) -> Iterator[SetWeight | Wait]:
         managed=managed(ctx),
         turns=ctx.turns,
     )
-    yield SetWeight(split, recorded=ctx.weights == recorded_as(ctx, split))
+
+
+def _held(ctx: Context, recorded: TrafficWeights) -> Split:
+    """The split that the status records, with the routes that stand now."""
+    canary_service, stable_service = ctx.services
+    return Split(
+        canary=_destination(recorded.canary, canary_service),
+        stable=_destination(recorded.stable, stable_service),
+        additional=tuple(_destination(extra, extra.service_name) for extra in recorded.additional),
+        max_weight=ctx.max_weight,
+        routes=standing(ctx),
+        managed=managed(ctx),
+        turns=ctx.turns,
+        held=True,
+    )
+
+
+def _destination(recorded: WeightDestination, service: str) -> Destination:
+    return Destination(service, Hash(recorded.pod_template_hash), recorded.weight)
 
 
 def _covers(ctx: Context, stable: ReplicaSet, need: int) -> bool:

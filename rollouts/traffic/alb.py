@@ -83,7 +83,8 @@ class Alb:
     def _said(self, ingress: Obj, split: Split) -> Obj:
         routes = [route for route in split.routes if isinstance(route, HeaderRoute)]
         found = dict(ingress["metadata"].get("annotations") or {})
-        wanted = {self._action(self.root): self._forward(split.canary, *split.additional, split.stable)}
+        root, standing = self._action(self.root), self._forward(split.canary, *split.additional, split.stable)
+        wanted = {root: found.get(root, standing) if split.held else standing}
         for route in routes:
             only = Destination(split.canary.service, split.canary.hash, 100)
             wanted[self._action(route.name)] = self._forward(only)

@@ -54,6 +54,8 @@ class Ambassador:
         return ""
 
     def edit(self, found: Mapping[Ref, Obj], split: Split) -> Iterator[Edit]:
+        if split.held:
+            return
         split = in_percent(split)
         weight = split.canary.weight
         for ref in self.base:

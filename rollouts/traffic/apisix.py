@@ -50,7 +50,7 @@ class Apisix:
         if before is None:
             raise RoutingError(f'apisixroutes.apisix.apache.org "{self.ref.name}" not found')
         shares = {split.canary.service: split.canary.weight, split.stable.service: split.stable.weight}
-        after = self._with_rules(before, lambda rule: self._weighted(rule, shares))
+        after = before if split.held else self._with_rules(before, lambda rule: self._weighted(rule, shares))
         if after != before:
             text = f"ApisixRoute `{self.ref.name}` set to desiredWeight '{split.canary.weight}'"
             yield Edit(self.ref, after, Event("ApisixRouteUpdated", text))

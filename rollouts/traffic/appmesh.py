@@ -79,6 +79,8 @@ class AppMesh:
 
     def edit(self, found: Mapping[Ref, Obj], split: Split) -> Iterator[Edit]:
         """The canary's node follows the pods before it is given a share, or after its share was taken from it."""
+        if split.held:
+            return
         split = in_percent(split)
         nodes = self._labelled(found, split)
         late = () if split.canary.weight else ("canary",)

@@ -81,6 +81,8 @@ class Nginx:
     # ── edits ──
 
     def edit(self, found: Mapping[Ref, Obj], split: Split) -> Iterator[Edit]:
+        if split.held:
+            return
         for name in self._names:
             stable, ref = found.get(self._ref(name)), self._canary_ref(name)
             if stable is None:

@@ -36,6 +36,8 @@ class Smi:
         return ""
 
     def edit(self, found: Mapping[Ref, Obj], split: Split) -> Iterator[Edit]:
+        if split.held:
+            return
         name, before = self.ref.name, found.get(self.ref)
         spec = {"service": self.root_service, "backends": self._backends(split)}
         if before is None:

@@ -33,6 +33,8 @@ class Traefik:
         return ""
 
     def edit(self, found: Mapping[Ref, Obj], split: Split) -> Iterator[Edit]:
+        if split.held:
+            return
         before = found.get(self.ref)
         if before is None:
             raise RoutingError(f'traefikservices.{self.ref.resource.group} "{self.ref.name}" not found')

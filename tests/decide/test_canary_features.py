@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -334,9 +335,9 @@ HEADER: make.Obj = {"setHeaderRoute": {"name": "h", "match": [{"headerName": "ag
 MIRROR: make.Obj = {"setMirrorRoute": {"name": "m", "match": [{"method": {"exact": "GET"}}], "percentage": 35}}
 
 
-def with_routes(*steps: make.Obj) -> Toy:
+def with_routes(*steps: make.Obj, **canary: Any) -> Toy:
     routing = {**make.ISTIO["trafficRouting"], "managedRoutes": [{"name": "h"}, {"name": "m"}]}
-    return routed(*steps, trafficRouting=routing)
+    return routed(*steps, trafficRouting=routing, **canary)
 
 
 def standing(toy: Toy) -> list[str]:
@@ -384,6 +385,34 @@ def test_an_abort_takes_routes_away_once_even_when_the_first_step_sets_one():
     assert standing(toy) == []
     toy.run(toy.now + timedelta(minutes=5))
     assert standing(toy) == []
+
+
+@pytest.mark.parametrize("canary", [{}, {"dynamicStableScale": True}])
+def test_an_abort_takes_routes_away_also_while_stable_lacks_a_pod(canary):
+    toy = with_routes({"setCanaryScale": {"replicas": 1}}, HEADER, make.pause(), **canary)
+    toy.image(V2)
+    toy.run()
+    assert (standing(toy), toy.weights) == (["h"], (0, 100))
+    toy.ready(V1, 4)
+    toy.patch_status(abort=True)
+    toy.settle()
+    assert (standing(toy), toy.weights) == ([], (0, 100))
+
+
+def test_another_template_takes_routes_and_share_away_before_its_own_pods_get_any():
+    toy = with_routes(make.weight(50), HEADER, make.pause())
+    toy.image(V2)
+    toy.run()
+    assert (standing(toy), toy.weights) == (["h"], (50, 50))
+    toy.image(V3)
+    toy.log.clear()
+    toy.settle()
+    assert (standing(toy), toy.weights) == ([], (0, 100))
+    assert (toy.services["canary"].hash, toy.of(V3).available) == (make.hash_of(V2), 0)
+    toy.run()
+    assert (standing(toy), toy.weights) == (["h"], (50, 50))
+    shares = [line for line in toy.log if line.startswith(("weight", "point canary"))]
+    assert list(dict.fromkeys(shares)) == ["weight 0/100", f"point canary {make.hash_of(V3)}", "weight 50/50"]
 
 
 def test_a_first_deployment_sets_no_routes():

@@ -1,4 +1,4 @@
-"""Router families other than Istio: for each the definitions, the user's objects, and how to read a share from them."""
+"""Router families: for each the definitions, the user's objects, and how to read a share from them."""
 
 import json
 from collections.abc import Callable
@@ -185,11 +185,60 @@ def _routes_share(stage: Stage) -> int | None:
     return shares.pop()
 
 
+def _by_host(stable: str, canary: str) -> tuple[Obj, ...]:
+    return (_virtual_service("v", {"host": stable}, {"host": canary}),)
+
+
+def _virtual_service(name: str, stable: Obj, canary: Obj) -> Obj:
+    destinations = [{"destination": stable, "weight": 100}, {"destination": canary, "weight": 0}]
+    other = {"name": "else", "match": [{"uri": {"prefix": "/else"}}], "route": [{"destination": {"host": "else"}}]}
+    http = [other, {"name": "main", "route": destinations, "timeout": "3s"}]
+    return _made(SETTINGS.virtual_services, name, {"hosts": ["shop"], "http": http})
+
+
+def _host_share(stage: Stage) -> int | None:
+    (main,) = (one for one in stage.get(SETTINGS.virtual_services, "v")["spec"]["http"] if one["name"] == "main")
+    return _named([{"name": one["destination"]["host"], "weight": one["weight"]} for one in main["route"]])
+
+
+def _by_subset(stable: str, canary: str) -> tuple[Obj, ...]:
+    subsets = [{"name": name, "labels": {"app": "r"}} for name in ("old", "new", "qa")]
+    rule = _made(SETTINGS.destination_rules, "d", {"host": "shop", "subsets": subsets})
+    return (_virtual_service("w", {"host": "shop", "subset": "old"}, {"host": "shop", "subset": "new"}), rule)
+
+
+def _subset_share(stage: Stage) -> int | None:
+    """The share of the canary's subset; both select the pods that they are meant for."""
+    spec = stage.get(SETTINGS.destination_rules, "d")["spec"]
+    hashes = {one["name"]: one["labels"].get("rollouts-pod-template-hash") for one in spec["subsets"]}
+    assert hashes["qa"] is None
+    (main,) = (one for one in stage.get(SETTINGS.virtual_services, "w")["spec"]["http"] if one["name"] == "main")
+    shares = {one["destination"]["subset"]: one["weight"] for one in main["route"]}
+    assert sum(shares.values()) == 100
+    weight: int = shares["new"]
+    assert not weight or hashes["new"] != hashes["old"]
+    return weight
+
+
 MANAGED: Obj = {"managedRoutes": [{"name": "testers"}]}
 SELECTED: Obj = {"tcpRouteSelector": {"matchLabels": {"whose": "user"}}}
 NODES: Obj = {"canaryVirtualNodeRef": {"name": "n-c"}, "stableVirtualNodeRef": {"name": "n-s"}}
 
+BY_HOST: Obj = {"virtualService": {"name": "v", "routes": ["main"]}}
+BY_SUBSET: Obj = {
+    "virtualService": {"name": "w", "routes": ["main"]},
+    "destinationRule": {"name": "d", "canarySubsetName": "new", "stableSubsetName": "old"},
+}
+
 FAMILIES: dict[str, Family] = {
+    "istio": Family((SETTINGS.virtual_services,), {"istio": BY_HOST, **MANAGED}, _by_host, _host_share, True),
+    "istioSubsets": Family(
+        (SETTINGS.virtual_services, SETTINGS.destination_rules),
+        {"istio": BY_SUBSET, **MANAGED},
+        _by_subset,
+        _subset_share,
+        True,
+    ),
     "nginx": Family((INGRESS,), {"nginx": {"stableIngress": "shop"}}, _ingress, _nginx_share),
     "alb": Family(
         (INGRESS,), {"alb": {"ingress": "balanced", "servicePort": 80}, **MANAGED}, _alb_ingress, _alb_share, True
@@ -220,4 +269,4 @@ FAMILIES: dict[str, Family] = {
         True,
     ),
 }
-"""By the router's key under trafficRouting, or what its plugin is called."""
+"""By the router's key under trafficRouting, what its plugin is called, or what it shares by."""

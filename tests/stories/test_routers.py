@@ -21,7 +21,14 @@ STEPS = (make.weight(20), make.pause(), make.weight(70), make.pause())
 HEADER: Obj = {
     "setHeaderRoute": {"name": "testers", "match": [{"headerName": "x-test", "headerValue": {"exact": "yes"}}]}
 }
-OURS = ("gatewayapi-canary", "managed-alb-annotations", "actions.r-stable", "weight", "rollouts-pod-template-hash")
+OURS = (
+    "gatewayapi-canary",
+    "managed-alb-annotations",
+    "managed-by-rollouts",
+    "actions.r-stable",
+    "weight",
+    "rollouts-pod-template-hash",
+)
 
 
 def stripped(value: Any) -> Any:

@@ -131,6 +131,8 @@ class Driven(Trying):
                 before = self._seen()
                 self._edit(edit, found.get(edit.ref))
                 self._judge(before, action)
+        if action.split.held:
+            return
         self.theirs = self.theirs and self.old is not None
         self.weights = (action.split.canary.weight, action.split.stable.weight)
         if not action.recorded:

@@ -185,6 +185,15 @@ def test_only_routes_that_want_header_routes_get_them():
     assert counts == [2, 1, 1]
 
 
+def test_a_route_that_is_named_and_selected_gets_header_routes_and_one_that_is_selected_only_does_not():
+    mine = {"team": "shop"}
+    objects = Objects(route(both(), labels=mine), route(both(), name="selected", labels=mine))
+    subject = gateway(("testers",), httpRoute="h", httpRouteSelector={"matchLabels": mine})
+    assert objects.say(subject, split(5, routes=(HEADERS,), managed=("testers",))) == ["HTTPRouteUpdated"] * 2
+    assert [len(rules(objects, name=name)) for name in ("h", "selected")] == [2, 1]
+    assert [weights(rules(objects, name=name)[0])["canary"] for name in ("h", "selected")] == [5, 5]
+
+
 def test_grpc_rules_without_matches_are_narrowed_too():
     bare = {"backendRefs": both()["backendRefs"]}
     objects = Objects(route(bare, kind="GRPCRoute"))

@@ -90,9 +90,11 @@ def test_ours_come_first_in_their_order_and_others_keep_theirs():
     assert [route["name"] for route in after["spec"]["http"]] == ["copy", "head", "other", "primary"]
 
 
-def test_a_named_sole_primary_keeps_getting_weights_beside_a_header_route():
-    """Upstream then silently writes none."""
-    first = edited(virtual_service(PRIMARY), split(0, routes=(header(),), managed=MANAGED))
+@pytest.mark.parametrize("name", [{}, {"name": "primary"}], ids=["without a name", "by name"])
+def test_the_only_route_of_others_keeps_getting_weights_beside_a_header_route(name):
+    """Upstream then silently writes none to one that has a name."""
+    primary = {**name, "route": PRIMARY["route"]}
+    first = edited(virtual_service(primary), split(0, routes=(header(),), managed=MANAGED))
     after = edited(first, split(30, routes=(header(),), managed=MANAGED))
     assert weights(after, 1) == {"stable": 70, "canary": 30}
 

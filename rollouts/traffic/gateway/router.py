@@ -91,7 +91,7 @@ class Gateway:
             others = [rule for rule in rules if rule not in own]
             wanted = whose.made(others, (one for one in split.routes if isinstance(one, HeaderRoute)))
             rules = [*others, *(_as_found(rule, own) for rule in wanted)]
-        said = [whose.weighed(rule) if whose.carries(rule) else rule for rule in rules]
+        said = [whose.weighed(rule) if whose.carries(rule) and not split.held else rule for rule in rules]
         return {**route, "spec": {**route["spec"], "rules": said}}
 
     def _whose(self, kind: Kind, split: Split) -> Whose:
@@ -102,7 +102,7 @@ class Gateway:
 
     def _labelled(self, route: Obj, split: Split) -> Obj:
         """A label tells GitOps tools that the weights are not theirs just now."""
-        if self.config.disable_in_progress_label:
+        if self.config.disable_in_progress_label or split.held:
             return route
         key, value = self.config.in_progress_label_key or IN_PROGRESS, self.config.in_progress_label_value or _VALUE
         labels, wanted = _labels(route), value if split.canary.weight else None

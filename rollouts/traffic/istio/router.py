@@ -97,7 +97,7 @@ class Istio:
         return destinationrule.selects(rule, self.rule_names.stable_subset_name, split.stable.hash)
 
     def _selecting(self, rule: Obj | None, split: Split) -> Iterator[Edit]:
-        if rule is None or self.rule is None or self.rule_names is None:
+        if rule is None or self.rule is None or self.rule_names is None or split.held:
             return
         after = destinationrule.say(rule, self.rule_names, split, self.rollout)
         if after is not rule:

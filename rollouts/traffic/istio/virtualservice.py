@@ -37,7 +37,7 @@ def say(virtual_service: Obj, target: Target, names: Names, split: Split) -> Obj
     managed = frozenset(split.managed)
     spec = dict(virtual_service["spec"])
     chosen = selected(virtual_service, target, managed)
-    for section, places in chosen.items():
+    for section, places in () if split.held else chosen.items():
         routes = spec[section]
         spec[section] = [
             _weighted(route, names, split) if place in places else route for place, route in enumerate(routes)
