@@ -188,6 +188,9 @@ class Applier:
             patch["metadata"]["annotations"] = dict(action.annotations)
         if action.replicas is not None:
             patch["spec"] = {"replicas": action.replicas}
+        if action.template is not None:
+            mended = merge_patch(rollout["spec"]["template"], action.template)
+            patch["spec"] = {**patch.get("spec", {}), "template": mended}
         metadata = rollout["metadata"]
         written = await self._wire.patch(ROLLOUT, metadata["namespace"], metadata["name"], patch)
         self._caches.rollouts.put(written)

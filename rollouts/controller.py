@@ -21,7 +21,7 @@ from rollouts.decide.record import refused
 from rollouts.decide.world import World
 from rollouts.kube.cache import Key
 from rollouts.kube.errors import Conflict
-from rollouts.kube.events import Recorder
+from rollouts.kube.events import ENDS, Recorder
 from rollouts.kube.patch import merge_patch
 from rollouts.kube.refs import ROLLOUT, Resource
 from rollouts.kube.wire import Wire
@@ -35,6 +35,9 @@ another cost one write, not one each."""
 
 HOLD_FOR_VERDICT = 2.0
 """Seconds for which it is no news that an AnalysisRun has begun to measure: a short one may end meanwhile."""
+
+ANNOUNCED_IN = 0.5
+"""Seconds for which the status of an update's end waits at the longest until its Events are posted."""
 
 _FORESEEN = 4
 """How many passes without a write are foreseen at most."""
@@ -117,8 +120,10 @@ class RolloutController:
             last = self._foreseen(key, plan, outcome, now)
         status, events = self._recorded(world, last, outcome, now)
         hold = 0.0 if plan.changes or outcome.error else _patience(world.rollout.status, status)
+        announced = await self._announce(obj, (*outcome.events, *events))
         stored = await self._store(key, world, status, outcome, hold)
-        self._speak(obj, (*outcome.events, *(events if stored else ())))
+        if not announced:
+            self._speak(obj, (*outcome.events, *(events if stored else ())))
         self._log(key, plan, status, outcome)
         if outcome.error is not None:
             raise outcome.error
@@ -203,6 +208,15 @@ class RolloutController:
         if key in self._held:
             delays.append(max(0.0, self._held[key] - asyncio.get_running_loop().time()))
         return min(delays, default=None)
+
+    async def _announce(self, obj: Obj, events: tuple[Event, ...]) -> bool:
+        """Tell an end of an update before it is recorded, so that who waits for its status finds its Events; whether it
+        was one. If the status cannot be written then, it is told twice."""
+        if not any(event.reason in ENDS for event in events):
+            return False
+        self._speak(obj, events)
+        await self._recorder.settled(obj, within=ANNOUNCED_IN)
+        return True
 
     def _speak(self, obj: Obj, events: Iterable[Event]) -> None:
         self._recorder.record_all(obj, [(event.type, event.reason, event.message) for event in events])

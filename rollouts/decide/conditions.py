@@ -13,7 +13,7 @@ from rollouts.api.status import BlueGreenStatus, RolloutCondition, RolloutStatus
 from rollouts.decide import wording
 from rollouts.decide.context import Context, scale_down_deadline
 from rollouts.decide.facts import Aborting, Said
-from rollouts.decide.plan import CreateReplicaSet, Event, Wait
+from rollouts.decide.plan import CreateReplicaSet, Event, UpdateRollout, Wait
 from rollouts.decide.slots import entry
 
 
@@ -79,7 +79,7 @@ def conditions(
     message = wording.HAS_AVAILABILITY if enough else wording.LACKS_AVAILABILITY
     current.put(wording.AVAILABLE, str(enough), wording.AVAILABLE_REASON, message)
     _replica_failure(ctx, current)
-    events += _left_out(ctx, current)
+    events += _left_out(ctx, current, said)
     return current.done(), events
 
 
@@ -256,8 +256,9 @@ def _replica_failure(ctx: Context, current: Conditions) -> None:
         current.put(wording.REPLICA_FAILURE, "True", failing.failure_reason, failing.failure)
 
 
-def _left_out(ctx: Context, current: Conditions) -> list[Event]:
-    """Whoever wrote a quantity that cannot be read meant something by it: say that pods run without it."""
+def _left_out(ctx: Context, current: Conditions, said: Iterable[Said]) -> list[Event]:
+    """Whoever wrote a quantity that cannot be read meant something by it: say that pods run without it, and go on
+    saying so for as long as it stands in the manifest."""
     if not ctx.world.left_out:
         current.drop(wording.UNREADABLE_QUANTITY)
         return []
@@ -265,7 +266,8 @@ def _left_out(ctx: Context, current: Conditions) -> list[Event]:
     old = current.get(wording.UNREADABLE_QUANTITY)
     if old is not None and old.message == message:
         return []
-    current.put(wording.UNREADABLE_QUANTITY, "True", wording.UNREADABLE_QUANTITY, message, refresh=True)
+    if not any(isinstance(item, UpdateRollout) and item.template is not None for item in said):
+        current.put(wording.UNREADABLE_QUANTITY, "True", wording.UNREADABLE_QUANTITY, message, refresh=True)
     return [Event(wording.UNREADABLE_QUANTITY, message, "Warning")]
 
 

@@ -69,10 +69,12 @@ class DeleteReplicaSet:
 
 @dataclass(frozen=True, slots=True)
 class UpdateRollout:
-    """Write to the Rollout itself: annotations (None removes one) and, where absent, the default of spec.replicas."""
+    """Write to the Rollout itself: annotations (None removes one), where absent the default of spec.replicas, and the
+    pod template without what cannot be read of it (None: it stays as it is)."""
 
     annotations: Mapping[str, str | None]
     replicas: int | None = None
+    template: Obj | None = None
 
 
 @dataclass(frozen=True, slots=True)

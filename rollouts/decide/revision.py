@@ -82,7 +82,10 @@ def sync(ctx: Context) -> Iterator[UpdateReplicaSet | UpdateRollout]:
         changed[labels.REVISION] = str(ctx.revision)
     if changed or ctx.spec.replicas is None:
         # A HorizontalPodAutoscaler reads spec.replicas, so an absent one is written out.
-        yield UpdateRollout(changed, 1 if ctx.spec.replicas is None else None)
+        # A client with types can read no list with an unreadable quantity in it, so that goes on this occasion; not on
+        # one of its own, lest whoever keeps the manifest elsewhere and we undo each other's work without end.
+        template = ctx.spec.template if ctx.world.left_out else None
+        yield UpdateRollout(changed, 1 if ctx.spec.replicas is None else None, template)
 
 
 def forget(ctx: Context) -> Iterator[DeleteReplicaSet]:

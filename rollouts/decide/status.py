@@ -46,7 +46,7 @@ def after(ctx: Context, said: Iterable[Said]) -> tuple[RolloutStatus, tuple[Even
     found, more = conditions(ctx, status, said)
     status = status.model_copy(update={"conditions": found})
     name, message = phase(ctx, status)
-    return status.model_copy(update={"phase": name, "message": message}), (*events, *more, *_sized(said))
+    return status.model_copy(update={"phase": name, "message": message}), _in_order((*events, *more), _sized(said))
 
 
 def _observed(ctx: Context) -> Updates:
@@ -96,11 +96,19 @@ def _told(ctx: Context, said: Iterable[Said]) -> list[Event]:
     return events
 
 
-def _sized(said: Iterable[Said]) -> Iterable[Event]:
-    """A ReplicaSet is created at its size. Argo Rollouts scales it in its next pass, so that is told after all else."""
-    for item in said:
-        if isinstance(item, CreateReplicaSet) and item.replicas:
-            yield Event("ScalingReplicaSet", wording.scaled(item.name, item.revision, 0, item.replicas))
+def _sized(said: Iterable[Said]) -> tuple[Event, ...]:
+    """That new ReplicaSets have their size, with which they are created."""
+    made = (item for item in said if isinstance(item, CreateReplicaSet) and item.replicas)
+    return tuple(Event("ScalingReplicaSet", wording.scaled(one.name, one.revision, 0, one.replicas)) for one in made)
+
+
+def _in_order(told: tuple[Event, ...], sized: tuple[Event, ...]) -> tuple[Event, ...]:
+    """In the order of Argo Rollouts, which scales a new ReplicaSet in the pass after its creation: after all else of
+    a pass, but before the end of an update."""
+    if not sized:
+        return told
+    ends = tuple(event for event in told if event.reason == wording.ROLLOUT_COMPLETED)
+    return (*(event for event in told if event not in ends), *sized, *ends)
 
 
 def _with_runs(ctx: Context, status: RolloutStatus, said: Iterable[Said], events: list[Event]) -> RolloutStatus:

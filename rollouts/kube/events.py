@@ -6,8 +6,9 @@ under one reason becomes one Event: its number as the count, its distinct texts 
 because alerts, exporters and people filter by it; two alone join another one, since they say the same of the same
 object a second time: `Updated VirtualService` joins TrafficWeightUpdated, and MetricSuccessful AnalysisRunSuccessful.
 
-A Warning is news: it is posted at once, after what was said before it; what its own pass says is not mixed with that.
-RolloutCompleted is posted at once, too, but for half a second in which its stragglers come. What was posted before,
+A Warning is news: it is posted at once, after what was said before it; what its own pass says is not mixed with that,
+nor is what is said of one update with what was said before it. RolloutCompleted is posted at once, too, and whoever
+is about to record an end can wait until all of it is told (`settled`). What was posted before,
 word for word, is counted up on the Event that is there, the later the more often it was said (a Warning by ten seconds
 each time, anything else by two), so that a rollout that fails without end does not fill the API server.
 
@@ -19,6 +20,7 @@ import asyncio
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -35,11 +37,11 @@ from rollouts.kube.wire import Wire
 COMPONENT = "rollouts-controller"
 QUIET = 2.0
 LONGEST = 15.0
-ENDING = 0.5
 REPEATED = 10.0
 REPEATED_LONGEST = 300.0
 
 ENDS = frozenset({"RolloutCompleted", "RolloutAborted"})
+BEGIN = "RolloutUpdated"
 JOINS = {"Updated VirtualService": "TrafficWeightUpdated", "MetricSuccessful": "AnalysisRunSuccessful"}
 
 _LONGEST_MESSAGE = 1024
@@ -148,7 +150,8 @@ class Recorder:
         self._batches: dict[str, _Batch] = {}
         self._posted: OrderedDict[_Words, _Posted] = OrderedDict()
         self._serial = 0
-        self._in_hand = 0
+        self._in_hand: set[str] = set()
+        self._settled: dict[str, asyncio.Event] = {}
         self._closing = False
         self._ended = False
         self._empty = asyncio.Event()
@@ -170,7 +173,7 @@ class Recorder:
             batch = self._batches[key] = _Batch(_reference(about))
             self._empty.clear()
         news = any(self._is_news((key, *one)) for one in told)
-        if news:
+        if news or any(reason == BEGIN for _, reason, _ in told):
             batch.close()
         for one in told:
             self._take(key, batch, one)
@@ -194,6 +197,19 @@ class Recorder:
         batch.take(_Note(type, reason, [message], 1, date, date, self._serial, self._serial))
         self._put_off(batch, asyncio.get_running_loop().time(), (key, *said))
 
+    async def settled(self, about: Obj, within: float) -> None:
+        """Post what waits to be said of an object now, and return when that is done, or after `within` seconds."""
+        key = _key(about)
+        if key not in self._batches and key not in self._in_hand:
+            return
+        done = self._settled.setdefault(key, asyncio.Event())
+        if key in self._batches:
+            self._batches[key].deadline = 0.0
+            self._queue.add(key)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await done.wait()
+
     @property
     def waiting(self) -> int:
         """How many objects have something waiting to be posted."""
@@ -204,7 +220,7 @@ class Recorder:
         _, type, reason, _ = words
         before = posted.count if (posted := self._posted.get(words)) else 0
         if reason in ENDS:
-            patience = 0.0 if type == "Warning" else ENDING
+            patience = 0.0
         elif type == "Warning":
             patience = min(REPEATED * before, REPEATED_LONGEST)
         else:
@@ -255,17 +271,19 @@ class Recorder:
         if early > 0 and not self._closing:
             return early
         del self._batches[key]
-        self._in_hand += 1
+        self._in_hand.add(key)
         notes = _told(batch.notes)
         try:
             while notes:
                 await self._say_or_drop(batch.about, notes[0])
                 del notes[0]
         finally:
-            self._in_hand -= 1
+            self._in_hand.discard(key)
             if notes:
                 self._put_back(key, batch.about, notes)
-            elif not self._batches and not self._in_hand:
+            if key not in self._batches and (done := self._settled.pop(key, None)):
+                done.set()
+            if not self._batches and not self._in_hand:
                 self._empty.set()
         return None
 

@@ -281,7 +281,7 @@ _EVENT = (
     Column("Source", _event_source, wide=True),
     Column("Message", lambda obj, _: str(obj.get("message", "")).strip()),
     Column("First Seen", _event_first, wide=True),
-    Column("Count", _field(".count", 1), "integer", wide=True),
+    Column("Count", _field(".count", 1), wide=True),
     Column("Name", lambda obj, _: str(obj["metadata"]["name"]), wide=True),
 )
 _NODE = (
@@ -339,7 +339,7 @@ _BY_RESOURCE: dict[tuple[str, str], tuple[Column, ...]] = {
     ("", "namespaces"): (NAME, _text(".status.phase", "Status", ""), AGE),
     ("", "nodes"): _NODE,
     ("", "configmaps"): (NAME, Column("Data", _data_count), AGE),
-    ("", "secrets"): (NAME, _text(".type", "Type", "Opaque"), Column("Data", _data_count, "integer"), AGE),
+    ("", "secrets"): (NAME, _text(".type", "Type", "Opaque"), Column("Data", _data_count), AGE),
     ("", "serviceaccounts"): (NAME, Column("Secrets", lambda obj, _: len(obj.get("secrets") or ()), "integer"), AGE),
     ("", "podtemplates"): (
         NAME,

@@ -63,12 +63,6 @@ class Form:
     shape: Shape = ""
     version: str = "v1"
 
-    @property
-    def content_type(self) -> str:
-        if not self.shape:
-            return "application/json"
-        return f"application/json;as={self.shape};v={self.version};g=meta.k8s.io"
-
 
 def form_of(accept: str) -> Form | None:
     """The first acceptable form in an Accept header that the sandbox can give, None when there is none."""

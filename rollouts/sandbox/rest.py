@@ -136,9 +136,7 @@ class _Call:
         return bodies.include_of(self.query.get("includeObject", ""))
 
     def _response(self, body: Obj, status: int) -> web.Response:
-        response = web.Response(
-            body=bodies.write(body), status=status, headers={"Content-Type": self.form.content_type}
-        )
+        response = web.Response(body=bodies.write(body), status=status, headers={"Content-Type": bodies.JSON_MEDIA})
         for text in self.warnings:
             escaped = text.replace("\\", "\\\\").replace('"', '\\"')
             response.headers.add("Warning", f'299 - "{escaped}"')
@@ -287,7 +285,7 @@ async def _watch(call: _Call) -> web.StreamResponse:
     """A stream of events, one JSON document a line, until the client or the timeout ends it."""
     events = _events(call)
     call._include()
-    response = web.StreamResponse(headers={"Content-Type": call.form.content_type})
+    response = web.StreamResponse(headers={"Content-Type": bodies.JSON_MEDIA})
     response.enable_chunked_encoding()
     await response.prepare(call.request)
     try:

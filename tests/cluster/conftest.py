@@ -4,12 +4,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import yaml
 
+from rollouts.kube.refs import Obj
 from rollouts.kube.wire import Wire
 from rollouts.sandbox import clock
 from rollouts.sandbox.controlplane.binaries import Binaries, find_or_build, find_or_build_kubectl
@@ -18,6 +19,7 @@ from rollouts.sandbox.http import serving
 from rollouts.sandbox.kubeconfig import kubeconfig, write
 from rollouts.sandbox.server import ApiServer
 from tests.cluster.connecting import connected
+from tests.cluster.door import Door, door
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.stage import Doors
 
@@ -50,15 +52,30 @@ def bare(binaries: Binaries, folder: Path) -> Iterator[ControlPlane]:
 
 
 @pytest_asyncio.fixture(params=["sandbox", pytest.param("real", marks=pytest.mark.cluster)])
-async def wire(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Wire]:
-    """A line to an API server without controllers, over HTTP: the sandbox's, and a real one."""
-    async with AsyncExitStack() as stack:
-        if request.param == "real":
-            path = request.getfixturevalue("bare").kubeconfig
-        else:
-            endpoint = await stack.enter_async_context(serving(ApiServer(clock.now)))
-            path = write(tmp_path / "config", kubeconfig(endpoint.url))
-        yield await stack.enter_async_context(connected(path))
+async def kubeconfig_path(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Path]:
+    """The way to an API server without controllers, over HTTP: the sandbox's, and a real one."""
+    if request.param == "real":
+        yield request.getfixturevalue("bare").kubeconfig
+    else:
+        async with serving(ApiServer(clock.now)) as endpoint:
+            yield write(tmp_path / "config", kubeconfig(endpoint.url))
+
+
+@pytest_asyncio.fixture
+async def wire(kubeconfig_path: Path) -> AsyncIterator[Wire]:
+    async with connected(kubeconfig_path) as made:
+        yield made
+
+
+@pytest.fixture
+def kubeconfig_read(kubeconfig_path: Path) -> Obj:
+    return dict(yaml.safe_load(kubeconfig_path.read_text()))
+
+
+@pytest_asyncio.fixture
+async def opened(kubeconfig_read: Obj) -> AsyncIterator[Door]:
+    async with door(kubeconfig_read) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

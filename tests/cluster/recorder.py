@@ -11,6 +11,7 @@ import yaml
 from rollouts.kube.errors import ApiError, NotFound
 from rollouts.kube.refs import CRD, NAMESPACE, Obj, Resource
 from rollouts.kube.wire import Wire
+from tests.cluster.door import FORMS, Answer, Door
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _UID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
@@ -18,14 +19,17 @@ _ADDRESS = re.compile(r"\b10\.\d+\.\d+\.\d+\b")
 _VERSIONS = re.compile(
     r"(resource version: |ResourceVersion in (?:precondition|object meta): )\d+( \(\d+\)|, current: \d+)?"
 )
+_NODE_PORT = re.compile(r":3\d{4}\b")
+_AGE = re.compile(r"\d+s")
 _GENERATED = re.compile(r"^(.*-)[a-z0-9]{5}$")
 
 
 class Recorder:
     """Calls of one scenario in a namespace of its own. A refusal is an answer like any other, and does not raise."""
 
-    def __init__(self, wire: Wire, name: str) -> None:
+    def __init__(self, wire: Wire, name: str, door: Door) -> None:
         self.wire = wire
+        self.door = door
         self.namespace = name
         self.group = f"{name}.example.com"
         self.steps: list[Obj] = []
@@ -74,6 +78,25 @@ class Recorder:
         self._note(asked, {"answer": _at(answer, show)})
         return dict(answer)
 
+    async def ask(
+        self, method: str, path: str, body: bytes = b"", *, quiet: bool = False, user: str = "", **form: str
+    ) -> Answer:
+        """A bare request, written down unless it is `quiet`. `form`: `accept` and `media`."""
+        answer = await self.door.ask(method, path, body, user=user, **form)
+        if not quiet:
+            words = [method, path, *(FORMS.get(one, one) for one in form.values()), user]
+            self._note(" ".join(filter(None, words)), {"told": answer.told()})
+        return answer
+
+    async def granted(self, path: str, user: str) -> None:
+        """Wait until somebody may see a path: an API server takes a moment to hear of roles."""
+        async with asyncio.timeout(30):
+            while True:
+                answer = await self.door.ask("GET", path, user=user)
+                if answer.status != 403:
+                    return
+                await asyncio.sleep(0.05)  # bounded by the timeout above
+
     # ── custom resources ──
 
     async def define(self, definition: Obj) -> Resource:
@@ -106,13 +129,16 @@ class Recorder:
         """Without what differs from run to run."""
         if isinstance(value, dict):
             named = _generated(value)
-            return {self._text(k): self._plain(v, k) for k, v in named.items() if k != "managedFields"}
+            left_out = {"managedFields", "storageVersionHash"} | ({"description"} if "priority" in named else set())
+            return {self._text(k): self._plain(v, k) for k, v in named.items() if k not in left_out}
         if isinstance(value, list):
             return [self._plain(each, key) for each in value]
         if key == "resourceVersion":
             return "<version>"
         if key == "nodePort":
             return "<port>"
+        if key == "cells" and isinstance(value, str):
+            value = _NODE_PORT.sub(":<port>", _AGE.sub("<age>", value))
         return self._text(value) if isinstance(value, str) else value
 
     def _text(self, text: str) -> str:

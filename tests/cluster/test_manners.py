@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from rollouts.kube.wire import Wire
+from tests.cluster.door import Door
 from tests.cluster.recorder import Recorder, differences, read, write
 from tests.cluster.scenarios import Scenario, scenarios
 
@@ -25,9 +26,9 @@ DIFFERENCES = Path(__file__).parent / "differences.yaml"
     ("topic", "scenario"), [pytest.param(topic, each, id=each.__name__) for topic, each in scenarios()]
 )
 async def test_an_api_server_answers_as_recorded(
-    wire: Wire, topic: str, scenario: Scenario, request: pytest.FixtureRequest
+    wire: Wire, opened: Door, topic: str, scenario: Scenario, request: pytest.FixtureRequest
 ) -> None:
-    api = Recorder(wire, f"t{secrets.token_hex(4)}")
+    api = Recorder(wire, f"t{secrets.token_hex(4)}", opened)
     await api.begin()
     await scenario(api)
     real = "real" in request.node.callspec.id.split("-")

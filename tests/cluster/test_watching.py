@@ -11,6 +11,7 @@ from rollouts.kube.refs import CONFIG_MAP, NAMESPACE, Obj, Resource
 from rollouts.kube.wire import WatchEvent, Wire
 from rollouts.sandbox.controlplane.plane import ControlPlane
 from tests.cluster.connecting import connected
+from tests.cluster.door import door
 from tests.cluster.recorder import Recorder
 from tests.sandbox.cluster_objects import config_map, widgets
 
@@ -89,8 +90,8 @@ async def test_a_watch_that_was_told_how_long_to_last_ends_by_itself(wire: Wire,
 @pytest.mark.cluster
 async def test_a_version_from_before_a_kind_was_there_is_gone(bare: ControlPlane) -> None:
     """In the words in which the sandbox says it, too, once its history is compacted."""
-    async with connected(bare.kubeconfig) as wire:
-        kind = await Recorder(wire, f"w{secrets.token_hex(4)}").define(widgets())
+    async with connected(bare.kubeconfig) as wire, door(bare.kubeconfig_of(bare.token)) as opened:
+        kind = await Recorder(wire, f"w{secrets.token_hex(4)}", opened).define(widgets())
         with pytest.raises(Gone, match=r"too old resource version: 1 \(\d+\)") as gone:
             await anext(wire.watch(kind, "default", resource_version="1"))
     assert (gone.value.code, gone.value.reason) == (410, "Expired")

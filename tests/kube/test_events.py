@@ -156,6 +156,39 @@ async def test_what_is_said_a_second_time_after_a_retry_is_seen_in_its_place_wit
     assert seen == [("RolloutPaused", 1), ("RolloutAborted", 1), ("RolloutPaused", 2), ("RolloutAborted", 2)]
 
 
+async def test_what_is_said_of_an_update_is_not_mixed_with_what_was_said_before_it() -> None:
+    server = ApiServer(clock.now)
+    async with recording(server) as recorder:
+        recorder.record(ROLLOUT, "Normal", "SwitchService", "to 1")
+        recorder.record(ROLLOUT, "Normal", "RolloutUpdated", "Rollout updated to revision 2")
+        recorder.record(ROLLOUT, "Normal", "SwitchService", "to 2")
+        await asyncio.sleep(3)
+        assert await reasons(server) == ["SwitchService", "RolloutUpdated", "SwitchService"]
+
+
+async def test_what_waits_is_posted_for_whoever_needs_it_there() -> None:
+    server = ApiServer(clock.now)
+    async with recording(server) as recorder:
+        await recorder.settled(ROLLOUT, within=1)
+        recorder.record(ROLLOUT, "Normal", "ScalingReplicaSet", "Scaled up")
+        recorder.record(ROLLOUT, "Normal", "RolloutPaused", "paused")
+        await recorder.settled(ROLLOUT, within=1)
+        assert await reasons(server) == ["ScalingReplicaSet", "RolloutPaused"]
+
+
+async def test_nobody_waits_longer_than_they_want_for_a_server_that_is_gone() -> None:
+    server, loop = ApiServer(clock.now), asyncio.get_running_loop()
+    server.faults.append(unreachable)
+    async with recording(server) as recorder:
+        recorder.record(ROLLOUT, "Normal", "ScalingReplicaSet", "Scaled up")
+        began = loop.time()
+        await recorder.settled(ROLLOUT, within=0.5)
+        assert loop.time() - began == 0.5
+        server.faults.clear()
+        await asyncio.sleep(15)
+        assert await reasons(server) == ["ScalingReplicaSet"]
+
+
 async def test_what_is_said_over_and_over_is_written_more_and_more_seldom() -> None:
     server = ApiServer(clock.now)
     async with recording(server) as recorder:

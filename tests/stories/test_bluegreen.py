@@ -66,8 +66,8 @@ async def test_a_release_waits_behind_the_preview_until_somebody_promotes() -> N
     async with Stage() as stage:
         await stage.deploy(*blue_green(2, **MANUAL, scaleDownDelaySeconds=3))
         users = Users(stage, 2)
-        stage.course.clear()
         known = len(await stage.events())
+        stage.course.clear()
         await stage.release("img:2")
         await stage.reaches("Paused", "BlueGreenPause")
         assert stage.serves("preview") == {"img:2"}

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from rollouts.api import labels
-from rollouts.kube.refs import POD, REPLICA_SET, ROLLOUT
+from rollouts.kube.refs import EVENT, POD, REPLICA_SET, ROLLOUT
 from tests import make
 from tests.stories.objects import rollout
 from tests.stories.stage import Stage
@@ -85,6 +85,29 @@ async def test_events_tell_an_update_in_the_order_in_which_it_happened() -> None
         "ScalingReplicaSet",
         "RolloutCompleted",
     ]
+
+
+async def test_who_finds_an_update_ended_finds_its_events() -> None:
+    async with Stage() as stage:
+        await stage.deploy(rollout(make.weight(50), make.pause("10s"), replicas=2, canary=SURGE))
+        told: list[set[str]] = []
+
+        def look() -> None:
+            aborted = stage.condition("Progressing").get("reason") == "RolloutAborted"
+            if stage.status()["observedGeneration"] == "2" and (stage.phase() == ("Healthy", "") or aborted):
+                told.append({event["reason"] for event in stage.all(EVENT) if "revision 2" in event["message"]})
+
+        stage.server.store.listeners.append(look)
+        await stage.release("img:2")
+        await stage.reaches("Paused")
+        await stage.abort()
+        await stage.reaches("Degraded")
+        assert "RolloutAborted" in told[0]
+        await stage.retry()
+        await stage.reaches("Progressing")
+        told.clear()
+        await stage.reaches("Healthy")
+    assert {"RolloutUpdated", "ScalingReplicaSet", "RolloutCompleted"} <= told[0]
 
 
 async def test_surge_and_availability_are_kept_at_every_moment() -> None:

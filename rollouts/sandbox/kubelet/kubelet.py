@@ -12,6 +12,7 @@ from analysis.schema import format_time
 from rollouts.kube.errors import AlreadyExists
 from rollouts.kube.queue import Queue
 from rollouts.kube.refs import POD, Obj, name_of, namespace_of, uid_of
+from rollouts.kube.wire import PatchType
 from rollouts.sandbox.admission import without_nulls
 from rollouts.sandbox.clock import Clock
 from rollouts.sandbox.kubelet.runtime import NoRuntime, PodRuntime
@@ -222,9 +223,12 @@ class Kubelet:
     async def _write(self, pod: Obj, status: Obj) -> None:
         known = without_nulls(pod.get("status") or {})  # API servers return a `lastProbeTime: null` that nobody wrote
         changed = {key: value for key, value in status.items() if known.get(key) != value}
+        told = [one for one in changed.pop("conditions", ()) if one not in (known.get("conditions") or ())]
+        changed |= {"conditions": told} if told else {}
         if changed:
             patch = {"metadata": {"uid": uid_of(pod)}, "status": changed}
-            await self.caches.patch(POD, pod, patch, subresource="status")
+            # Conditions are merged by their types: those that others write meanwhile stay as they are.
+            await self.caches.patch(POD, pod, patch, type=PatchType.STRATEGIC, subresource="status")
 
     async def _register(self) -> None:
         """Make the node, if it is not there, and say that it is ready."""

@@ -9,7 +9,7 @@ from rollouts.kube.cache import Cache
 from rollouts.kube.errors import NotFound
 from rollouts.kube.refs import Obj, Resource, name_of, namespace_of, uid_of
 from rollouts.kube.watch import IN_PROCESS, Pace, Watcher
-from rollouts.kube.wire import Propagation, Wire
+from rollouts.kube.wire import PatchType, Propagation, Wire
 from rollouts.sandbox.workloads.meta import is_deleting, key_of
 
 
@@ -62,9 +62,13 @@ class Caches:
         self[resource].put(made)
         return made
 
-    async def patch(self, resource: Resource, obj: Obj, patch: Obj, *, subresource: str = "") -> Obj:
-        """A merge patch of the object with this one's name. A uid in the patch's metadata makes it conditional."""
-        made = await self.wire.patch(resource, namespace_of(obj), name_of(obj), patch, subresource=subresource)
+    async def patch(
+        self, resource: Resource, obj: Obj, patch: Obj, *, type: PatchType = PatchType.MERGE, subresource: str = ""
+    ) -> Obj:
+        """A patch of the object with this one's name. A uid in the patch's metadata makes it conditional."""
+        made = await self.wire.patch(
+            resource, namespace_of(obj), name_of(obj), patch, type=type, subresource=subresource
+        )
         self[resource].put(made)
         return made
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from tests.cluster.recorder import Recorder
 
 Scenario: TypeAlias = Callable[[Recorder], Awaitable[None]]
-TOPICS = ("objects", "patches", "deletion", "definitions", "builtins", "applying", "subresources", "selecting")
+TOPICS = ("objects", "patches", "deletion", "definitions", "builtins", "applying", "subresources", "selecting", "http")
 
 
 def scenarios() -> list[tuple[str, Scenario]]:

@@ -1,0 +1,78 @@
+"""An API server as HTTP clients meet it: paths, headers and bodies, without a Wire in between."""
+
+import base64
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import yaml
+
+from rollouts.kube.refs import Obj
+
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+NAMES = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+LISTED_NAMES = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
+
+FORMS = {TABLE: "(table)", NAMES: "(metadata)", LISTED_NAMES: "(metadata)"}
+"""Their names in transcripts."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status, the headers that clients look at, and the body: parsed, where it is JSON."""
+
+    status: int
+    body: Any
+    media: str
+    warnings: tuple[str, ...] = ()
+
+    def told(self) -> Obj:
+        """For a transcript."""
+        said: Obj = {"status": self.status, "media": self.media, "body": self.body}
+        return said | ({"warnings": list(self.warnings)} if self.warnings else {})
+
+
+class Door:
+    """The API server of a kubeconfig."""
+
+    def __init__(self, session: aiohttp.ClientSession, server: str, headers: Mapping[str, str], trust: Any) -> None:
+        self._session, self._server, self._headers, self._trust = session, server, headers, trust
+
+    async def ask(
+        self, method: str, path: str, body: bytes = b"", *, accept: str = "", media: str = "", user: str = ""
+    ) -> Answer:
+        """One request: which form of answer it takes, of which form its body is, and whom it impersonates."""
+        named = {"Accept": accept, "Content-Type": media, "Impersonate-User": user}
+        headers = {**self._headers, **{key: value for key, value in named.items() if value}}
+        async with self._session.request(
+            method, self._server + path, data=body or None, headers=headers, ssl=self._trust
+        ) as answer:
+            content, media = await answer.text(), answer.content_type
+            try:
+                said: Any = yaml.safe_load(content) if media == "application/yaml" else await answer.json()
+            except (ValueError, aiohttp.ContentTypeError):
+                said = content
+            return Answer(
+                answer.status, said, answer.headers["Content-Type"], tuple(answer.headers.getall("Warning", []))
+            )
+
+    async def lines(self, path: str) -> list[Obj]:
+        """What a watch tells until it ends by itself."""
+        async with self._session.get(self._server + path, headers=self._headers, ssl=self._trust) as answer:
+            return [yaml.safe_load(line) async for line in answer.content]
+
+
+@asynccontextmanager
+async def door(config: Obj) -> AsyncIterator[Door]:
+    """The door of a kubeconfig, as parsed."""
+    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+    authority = cluster.get("certificate-authority-data")
+    trust: Any = ssl.create_default_context(cadata=base64.b64decode(authority).decode()) if authority else True
+    headers = {"Accept": "application/json", "User-Agent": "cluster-test/1"}
+    if "token" in user:
+        headers["Authorization"] = f"Bearer {user['token']}"
+    async with aiohttp.ClientSession() as session:
+        yield Door(session, cluster["server"], headers, trust)
