@@ -42,8 +42,8 @@ def default_kubeconfig() -> Path:
 
 
 def definitions() -> list[Obj]:
-    """The CustomResourceDefinitions the sandbox begins with: those of Rollouts, and of the Istio they steer."""
-    return [*(crd(definition) for definition in DEFINITIONS), *manifest("istio-crds")]
+    """The CustomResourceDefinitions the sandbox begins with: those of Rollouts, and of the routers that need some."""
+    return [*(crd(definition) for definition in DEFINITIONS), *manifest("istio-crds"), *manifest("gateway-api-crds")]
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """The demo's manifests are the users' own, at another speed."""
 
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,11 @@ def test_the_rollout_is_the_deployment_with_a_strategy() -> None:
 
 
 def test_every_shipped_object_has_a_resource() -> None:
-    objects = [obj for name in ("istio-crds", "api-traffic", "api-deployment", "api-rollout") for obj in manifest(name)]
-    assert len([resource_of(obj) for obj in objects]) == 10
+    files = [
+        file.name for file in resources.files("rollouts.sandbox.manifests").iterdir() if file.name.endswith(".yaml")
+    ]
+    objects = [obj for file in files for obj in manifest(file.removesuffix(".yaml"))]
+    assert len([resource_of(obj) for obj in objects]) == 13
 
 
 @pytest.mark.skipif(not USERS.is_dir(), reason="the users' manifests are not beside this repository")
@@ -29,7 +33,7 @@ def test_steps_queries_and_conditions_are_those_of_the_users() -> None:
         loaded: Obj = yaml.safe_load((USERS / f"{name}.yaml").read_text())
         return loaded
 
-    ours = {name_of(obj): obj for obj in manifest("api-traffic") if obj["kind"] == "AnalysisTemplate"}
+    ours = {name_of(obj): obj for obj in manifest("api-analysis")}
     for name in ("success-rate", "latency-p99"):
         mine, theirs = ours[name]["spec"]["metrics"][0], read(name)["spec"]["metrics"][0]
         assert query(mine).replace("[6s]", "[2m]") == query(theirs)

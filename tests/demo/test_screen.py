@@ -31,15 +31,12 @@ RUN: Obj = {
 }
 
 
-def moment(step: int = 1, weight: int = 10, **status: object) -> tuple[Obj, Obj]:
-    """A Rollout and its VirtualService."""
+def moment(step: int = 1, weight: int = 10, **status: object) -> tuple[Obj, int]:
+    """A Rollout, and the share of its canary."""
     (rollout,) = manifest("api-rollout")
     defaults = {"currentStepIndex": step, "stableRS": "a", "currentPodHash": "b", "replicas": 7, "updatedReplicas": 1}
     rollout["status"] = {"phase": "Paused", "message": "CanaryPauseStep", **defaults, **status}
-    (route,) = (obj for obj in manifest("api-traffic") if obj["kind"] == "VirtualService")
-    for entry, share in zip(route["spec"]["http"][0]["route"], (100 - weight, weight), strict=True):
-        entry["weight"] = share
-    return rollout, route
+    return rollout, weight
 
 
 def written(screen: Screen) -> str:
@@ -60,7 +57,7 @@ def test_a_frame_says_where_the_rollout_stands() -> None:
 
 def test_a_rollout_without_status_can_be_shown() -> None:
     (rollout,) = manifest("api-rollout")
-    assert frame(rollout, None, []).headline == "Progressing · step 1/9 setWeight 10 · 0 % to the canary"
+    assert frame(rollout, 0, []).headline == "Progressing · step 1/9 setWeight 10 · 0 % to the canary"
 
 
 def test_steps_have_short_names() -> None:

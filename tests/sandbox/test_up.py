@@ -65,9 +65,9 @@ def test_options_are_read_and_unknown_ones_refused(capsys: pytest.CaptureFixture
     assert "unrecognized arguments: --prot" in capsys.readouterr().err
 
 
-def test_it_begins_with_the_definitions_of_rollouts_and_istio() -> None:
+def test_it_begins_with_the_definitions_of_rollouts_and_of_routers() -> None:
     groups = {one["spec"]["group"] for one in definitions()}
-    assert groups == {"argoproj.io", "networking.istio.io"}
+    assert groups == {"argoproj.io", "networking.istio.io", "gateway.networking.k8s.io"}
 
 
 def test_a_kubeconfig_is_removed_only_while_it_is_the_own_one(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from time import monotonic
 from rollouts.kube.errors import NotFound
 from rollouts.kube.refs import ANALYSIS_RUN, DEPLOYMENT, POD, ROLLOUT, Obj
 from rollouts.sandbox.demo.environment import Environment
-from rollouts.sandbox.demo.frame import canary_weight, frame, seen_by_users
+from rollouts.sandbox.demo.frame import frame, seen_by_users
 from rollouts.sandbox.demo.releases import (
     FIRST,
     RELEASES,
@@ -20,9 +20,8 @@ from rollouts.sandbox.demo.releases import (
     verdict_on,
 )
 from rollouts.sandbox.demo.screen import Outcome, Screen
-from rollouts.sandbox.dialects.istio import VIRTUAL_SERVICE
 from rollouts.sandbox.manifests import create, delete, manifest
-from rollouts.sandbox.stats import Snapshot
+from rollouts.sandbox.stats import Snapshot, Totals, is_error
 
 NAMESPACE, NAME = "default", "api"
 PATIENCE = 90.0
@@ -51,6 +50,7 @@ class Course:
     def __init__(self, environment: Environment, screen: Screen) -> None:
         self.outcomes: list[Outcome] = []
         self._env = environment
+        self._router = environment.router
         self._wire = environment.wire
         self._screen = screen
         self._recent: list[_Moment] = []
@@ -66,8 +66,11 @@ class Course:
 
     async def _deploy(self) -> None:
         """The Deployment as it ran before, and users on it."""
-        self._screen.say("apply: Deployment api, its Services, its VirtualService and two AnalysisTemplates")
-        await create(self._wire, [*self._env.localized(manifest("api-traffic")), *manifest("api-deployment")])
+        route = self._router.route()
+        kinds = "".join(f", its {obj['kind']}" for obj in route)
+        self._screen.say(f"apply: Deployment api, its Services{kinds} and two AnalysisTemplates")
+        around = [*manifest("api-services"), *route, *self._env.localized(manifest("api-analysis"))]
+        await create(self._wire, [*around, *self._router.deployment()])
         await self._until("the Deployment's pods are available", self._deployment_available)
         await self._env.users.start()
         await self._until("users are served", self._served_by_stable)
@@ -76,9 +79,9 @@ class Course:
         """The same manifest as a Rollout; the Deployment goes once the Rollout's pods have its traffic."""
         self._screen.say("apply: the same manifest as a Rollout, with a canary strategy")
         since = self._moment()
-        await create(self._wire, manifest("api-rollout"))
+        await create(self._wire, self._router.rollout())
         verdict, seconds = await self._verdict(since)
-        await delete(self._wire, manifest("api-deployment")[0])
+        await delete(self._wire, self._router.deployment()[0])
         await self._until("the Deployment's pods are gone", self._only_rollout_pods)
         await self._until("users are served by the Rollout", self._served_by_stable)
         await self._conclude(FIRST, verdict, seconds, since)
@@ -101,7 +104,7 @@ class Course:
         outcome = Outcome(
             release=release,
             verdict=verdict,
-            reason=reason if harmless else f"{seen.total.errors} errors, {others} of them not its own. {reason}",
+            reason=reason if harmless else f"{_errors(seen.total)}, {others} of them not its own. {reason}",
             seconds=seconds,
             requests=seen.total.requests,
             errors=seen.total.errors,
@@ -143,14 +146,23 @@ class Course:
             rollout = await self._rollout()
         except NotFound:
             return {}
-        route = await self._wire.get(VIRTUAL_SERVICE, NAMESPACE, NAME)
+        weight = await self._weight(rollout)
         runs = await self._wire.list(ANALYSIS_RUN, NAMESPACE)
         last = self._last_second()
         self._screen.show(
-            frame(rollout, route, runs.items),
+            frame(rollout, weight, runs.items),
             seen_by_users(self._env.users.snapshot().since(last.seen).total, monotonic() - last.time),
         )
         return rollout
+
+    async def _weight(self, rollout: Obj) -> int:
+        """The canary's share in percent, as the object says that the router reads."""
+        resource, name = self._router.object
+        try:
+            found = await self._wire.get(resource, NAMESPACE, name)
+        except NotFound:  # a canary Ingress is not there from the beginning
+            found = None
+        return self._router.share(rollout, found)
 
     def _last_second(self) -> _Moment:
         """What had been counted about a second ago."""
@@ -170,9 +182,15 @@ class Course:
 
     async def _served_by_stable(self) -> bool:
         """Watch the users for a moment: all are answered by the stable version, and without errors."""
-        if canary_weight(await self._wire.get(VIRTUAL_SERVICE, NAMESPACE, NAME)) != 0:
+        if await self._weight(await self._show()) != 0:
             return False
         before = self._env.users.snapshot()
         await asyncio.sleep(_SETTLED)
         seen = self._env.users.snapshot().since(before)
         return set(seen.versions) == {self._stable.version} and seen.total.errors == 0
+
+
+def _errors(total: Totals) -> str:
+    """How many errors users saw, and which: `3 errors (2 x 502, 1 x no answer)`."""
+    kinds = [f"{number} x {status or 'no answer'}" for status, number in total.statuses.items() if is_error(status)]
+    return f"{total.errors} errors ({', '.join(kinds)})"

@@ -12,6 +12,7 @@ from rollouts.sandbox import clock
 from rollouts.sandbox.app import HttpPods
 from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.demo.process import Controller
+from rollouts.sandbox.demo.routers import Router
 from rollouts.sandbox.gateway import Gateway
 from rollouts.sandbox.http import serving
 from rollouts.sandbox.kubeconfig import kubeconfig as kubeconfig_of
@@ -22,9 +23,11 @@ from rollouts.sandbox.server import ApiServer
 from rollouts.sandbox.targets import Discovery
 from rollouts.sandbox.up import definitions
 
-HOST = "api.example.com"
 RATE = 100.0
 """Requests per second of all users."""
+
+_PATIENCE = 30.0
+"""Seconds that a user waits for an answer: a machine that is busy with other things is no fault of a release."""
 
 _PROMETHEUS = "http://prometheus.monitoring:9090"
 
@@ -33,6 +36,7 @@ _PROMETHEUS = "http://prometheus.monitoring:9090"
 class Environment:
     """What runs. `users` come once they are started."""
 
+    router: Router
     wire: Wire
     kubeconfig: Path
     gateway: Gateway
@@ -46,8 +50,8 @@ class Environment:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Environment]:
-    """Start everything but the users; whatever has been started is stopped in the end, in reverse order."""
+async def running(router: Router) -> AsyncIterator[Environment]:
+    """Start everything but the users, who will come through this router; all is stopped in the end, in reverse."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rollouts-demo-")))
         pods, server = HttpPods(), ApiServer(clock.now)
@@ -64,9 +68,9 @@ async def running() -> AsyncIterator[Environment]:
         controller = Controller(kubeconfig, folder / "controller.log")
         stack.push_async_callback(controller.stop)
         await controller.start()
-        users = Load(gateway.url, HOST, RATE)
+        users = Load(gateway.url, router.host, RATE, timeout=_PATIENCE)
         stack.push_async_callback(users.stop)
-        yield Environment(cluster.wire, kubeconfig, gateway, prometheus, controller, users)
+        yield Environment(router, cluster.wire, kubeconfig, gateway, prometheus, controller, users)
 
 
 def _replaced(value: Obj, old: str, new: str) -> Obj:

@@ -31,8 +31,9 @@ class Frame:
         return f"{self.phase}{said} · {where} {doing} · {self.weight} % to the canary"
 
 
-def frame(rollout: Obj, virtual_service: Obj | None, runs: Iterable[Obj]) -> Frame:
-    """The frame of this moment; `runs` are the Rollout's AnalysisRuns, of which the newest counts."""
+def frame(rollout: Obj, weight: int, runs: Iterable[Obj]) -> Frame:
+    """The frame of this moment; `weight` is the canary's share in percent, and of the Rollout's `runs` the newest
+    counts."""
     spec, status = rollout["spec"], rollout.get("status") or {}
     steps = tuple(map(step_name, spec["strategy"]["canary"].get("steps") or ()))
     newest = max(runs, key=lambda run: (run["metadata"]["creationTimestamp"], run["metadata"]["name"]), default=None)
@@ -44,7 +45,7 @@ def frame(rollout: Obj, virtual_service: Obj | None, runs: Iterable[Obj]) -> Fra
         image=spec["template"]["spec"]["containers"][0]["image"],
         step=int(status.get("currentStepIndex") or 0),
         steps=steps,
-        weight=canary_weight(virtual_service),
+        weight=weight,
         stable_pods=int(status.get("availableReplicas", 0)) if stable else int(status.get("replicas", 0)) - updated,
         canary_pods=0 if stable else updated,
         measured=measurements(newest) if newest else (),
@@ -56,16 +57,6 @@ def step_name(step: Obj) -> str:
     verb, value = next(iter(step.items()))
     detail = value.get("duration", "until promoted") if verb == "pause" else "" if isinstance(value, dict) else value
     return f"{verb} {detail}".strip()
-
-
-def canary_weight(virtual_service: Obj | None) -> int:
-    """The canary's share as the route says it, in percent."""
-    routes = ((virtual_service or {}).get("spec") or {}).get("http") or [{}]
-    return sum(
-        int(entry.get("weight", 0))
-        for entry in routes[0].get("route") or ()
-        if entry["destination"]["host"] == "api-canary"
-    )
 
 
 def measurements(run: Obj) -> tuple[tuple[str, str], ...]:

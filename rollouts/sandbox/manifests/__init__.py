@@ -11,18 +11,21 @@ from rollouts.kube.errors import AlreadyExists
 from rollouts.kube.refs import Obj, Resource, name_of
 from rollouts.kube.wire import Wire
 from rollouts.sandbox.dialects.istio import DESTINATION_RULE, VIRTUAL_SERVICE
+from rollouts.traffic.base import HTTP_ROUTE
 
 _RESOURCES = {
     (resource.api_version, resource.kind): resource
     for resource in (
         refs.CRD,
         refs.SERVICE,
+        refs.INGRESS,
         refs.DEPLOYMENT,
         refs.ROLLOUT,
         refs.ANALYSIS_TEMPLATE,
         refs.CLUSTER_ANALYSIS_TEMPLATE,
         VIRTUAL_SERVICE,
         DESTINATION_RULE,
+        HTTP_ROUTE,
     )
 }
 
