@@ -76,7 +76,5 @@ def bad_of(total: float, counted: float, *, slow: bool) -> float:
 
 def share(part: float, whole: float) -> str:
     """A share in percent, with two digits that say something."""
-    if not whole:
-        return "0 %"
-    percent = 100 * part / whole
-    return f"{percent:.1f} %" if percent >= 1 or not percent else f"{percent:.2g} %"
+    percent = 100 * part / whole if whole else 0.0
+    return f"{percent:.1f} %" if percent >= 1 else f"{percent:.2g} %"
