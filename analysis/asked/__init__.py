@@ -78,6 +78,15 @@ def of_run(templates: Iterable[AnalysisTemplate]) -> dict[str, str]:
     return {key: json.dumps(fields, ensure_ascii=False, sort_keys=True) for key, fields in merged.items()}
 
 
+def of_metrics(annotations: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
+    """The annotations of a run that has these metrics only; `names` says how each is called there."""
+    kept = {
+        key: {names[name]: fields for name, fields in _mapping(key, annotations.get(key)).items() if name in names}
+        for key in KINDS
+    }
+    return {key: json.dumps(fields, ensure_ascii=False) for key, fields in kept.items() if fields}
+
+
 def companions(template: AnalysisTemplate) -> tuple[Metric, ...]:
     """Metrics that ask for every text which a template's annotations add; arguments are looked for in them."""
     asked = of_template(template)

@@ -9,7 +9,7 @@ from analysis.arguments import ResolvedMetrics
 from analysis.course import Done, Due, course
 from analysis.decide import Taken, Task
 from analysis.measure import measure, resolve
-from analysis.providers.base import Context, SecretError
+from analysis.providers.base import Context, Objectives, SecretError
 from analysis.providers.http import Http
 from analysis.providers.registry import ADDRESS_VARIABLE
 from rollouts.analysistest.answers import CannotAnswer, Said, Script, verdict
@@ -38,21 +38,29 @@ class _WrittenSecrets:
         return {key: value.encode() for key, value in self._secrets[name].items()}
 
 
-def play(run: AnalysisRun, case: Case, secrets: Mapping[str, Mapping[str, str]]) -> tuple[AnalysisRun, timedelta]:
+def play(
+    run: AnalysisRun, case: Case, secrets: Mapping[str, Mapping[str, str]], objectives: Objectives | None = None
+) -> tuple[AnalysisRun, timedelta]:
     """`run` at its end, and how late that is. WithoutEnd, or CannotAnswer, with what to change in the test."""
-    return clock.run(_Player(run, case, secrets).lead())
+    return clock.run(_Player(run, case, secrets, objectives).lead())
 
 
 class _Player:
-    def __init__(self, run: AnalysisRun, case: Case, secrets: Mapping[str, Mapping[str, str]]) -> None:
-        self.run = run
+    def __init__(
+        self,
+        run: AnalysisRun,
+        case: Case,
+        secrets: Mapping[str, Mapping[str, str]],
+        objectives: Objectives | None,
+    ) -> None:
+        self.run, self.objectives = run, objectives
         self.case, self.secrets = case, _WrittenSecrets(secrets)
         self.scripts = {name: Script(name, answers) for name, answers in case.answers.items()}
 
     async def lead(self) -> tuple[AnalysisRun, timedelta]:
         began = clock.now()
         stop = began + self.case.terminate_after if self.case.terminate_after is not None else None
-        resolved = await resolve(self.run, self.secrets)
+        resolved = await resolve(self.run, self.secrets, self.objectives)
         steps = course(self.run, resolved, began)
         try:
             due = next(steps)

@@ -15,6 +15,7 @@ from rollouts.analysistest.fixture import KIND, AnalysisTest, Case, Expected
 from rollouts.analysistest.play import WithoutEnd, play
 from rollouts.lint.fileset import FileSet
 from rollouts.lint.manifests import Document, read
+from rollouts.lint.objectives import FiledObjectives
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ def _played(files: FileSet, document: Document, test: AnalysisTest, case: Case) 
         templates = _templates(files, document, test.templates)
         args = [Argument(name=name, value=value) for name, value in (test.args | case.args).items()]
         metadata = {"name": "test", "namespace": "default", "uid": "test", "annotations": of_run(templates)}
-        run, took = play(AnalysisRun(metadata=metadata, spec=run_spec(templates, args)), case, test.secrets)
+        objectives = FiledObjectives(files, document)
+        run, took = play(AnalysisRun(metadata=metadata, spec=run_spec(templates, args)), case, test.secrets, objectives)
     except (TemplateError, AskedError, CannotAnswer, WithoutEnd) as error:
         return (str(error),), timedelta(0)
     return tuple(differences(run, took, case.expect)), took

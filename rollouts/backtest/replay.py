@@ -10,7 +10,7 @@ from analysis.arguments import ResolvedMetrics
 from analysis.course import Done, Due, course
 from analysis.decide import Taken
 from analysis.measure import measure, resolve
-from analysis.providers.base import Context, SecretError
+from analysis.providers.base import Context, Objectives, SecretError
 from analysis.providers.flights import Flights
 from analysis.providers.http import Http
 
@@ -45,6 +45,7 @@ async def replay(
     watched: timedelta,
     until: datetime,
     http: Http,
+    objectives: Objectives | None = None,
 ) -> Release | None:
     """The analysis of a release that began at `began` and was watched for at most `watched`.
 
@@ -53,7 +54,7 @@ async def replay(
     """
     metadata = {"name": "backtest", "namespace": "default", "uid": "backtest", "annotations": dict(annotations)}
     run = AnalysisRun(metadata=metadata, spec=spec)
-    resolved = await resolve(run, NoSecrets())
+    resolved = await resolve(run, NoSecrets(), objectives)
     stop = began + watched
     steps, now, readings, stopped = course(run, resolved, began), began, Counter[AnalysisPhase](), False
     try:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from analysis import limits
 from analysis.api import AnalysisPhase, AnalysisRunSpec
+from analysis.providers.base import Objectives
 from analysis.providers.http import Http
 from rollouts.backtest.history import Remembering, Unanswered
 from rollouts.backtest.replay import Release, replay
@@ -18,7 +19,7 @@ class Plan:
     """Which past to judge: a release begins at `since` and then `every` so often, each watched for `watched`.
 
     One that is not over at `until` is left out: what would have become of it is not known. `annotations` are those of
-    every run.
+    every run, `objectives` what they may name.
     """
 
     since: datetime
@@ -26,6 +27,7 @@ class Plan:
     every: timedelta
     watched: timedelta
     annotations: Mapping[str, str] = field(default_factory=dict)
+    objectives: Objectives | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ async def studied(spec: AnalysisRunSpec, plan: Plan, sweep: Sequence[float], his
 async def _verdicts(spec: AnalysisRunSpec, plan: Plan, http: Http) -> Verdicts:
     releases, began = [], plan.since
     while began < plan.until:
-        release = await replay(spec, plan.annotations, began, plan.watched, plan.until, http)
+        release = await replay(spec, plan.annotations, began, plan.watched, plan.until, http, plan.objectives)
         if release is not None:
             releases.append(release)
         began += plan.every

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 
 from analysis.api import AnalysisRunSpec, AnalysisTemplate, AnalysisTemplateRef, Argument, Metric
 from analysis.arguments import resolve_metrics
-from analysis.asked import of_run
+from analysis.asked import of_metrics, of_run
+from analysis.asked import read as read_asked
+from analysis.providers.base import Objectives
 from analysis.templates import resolve_templates, run_spec
 from analysis.validate import invalid_run, provider_names
 from rollouts.lint.fileset import FileSet, Read
 from rollouts.lint.manifests import read
+from rollouts.lint.objectives import FiledObjectives
 
 
 class CannotReplay(Exception):
@@ -18,10 +21,13 @@ class CannotReplay(Exception):
 
 @dataclass(frozen=True)
 class Chosen:
-    """The run of a template with its annotations, arguments filled in; and what is left out of it, one text each."""
+    """The run of a template with its annotations and what these may name, arguments filled in; and what is left out of
+    it, one text each.
+    """
 
     spec: AnalysisRunSpec
     annotations: Mapping[str, str]
+    objectives: Objectives
     notes: tuple[str, ...]
 
 
@@ -48,7 +54,8 @@ def spec_of(path: str, name: str, args: Mapping[str, str], address: str) -> Chos
     missing = [arg.name for arg in known if arg.value_from is not None or arg.value is None]
     if missing:
         raise CannotReplay(f"the argument '{missing[0]}' has no value here: give it with --arg {missing[0]}=VALUE")
-    resolved = resolve_metrics(spec.metrics, known, {})
+    annotations = of_run(templates)
+    resolved = resolve_metrics(spec.metrics, known, {}, read_asked(annotations, spec.metrics))
     if fault := resolved.error or invalid_run(spec, resolved.metrics):
         raise CannotReplay(fault)
     kept = tuple(_asking(metric, address) for metric in resolved.metrics if metric.provider.prometheus is not None)
@@ -59,7 +66,10 @@ def spec_of(path: str, name: str, args: Mapping[str, str], address: str) -> Chos
         f"metric '{metric.name}' is left out: {', '.join(provider_names(metric.provider))} knows no past"
         for metric in left_out
     )
-    return Chosen(AnalysisRunSpec(metrics=kept, args=known), of_run(templates), notes)
+    names = {written.name: metric.name for written, metric in zip(spec.metrics, resolved.metrics, strict=True)}
+    asking = {written: name for written, name in names.items() if name in {metric.name for metric in kept}}
+    objectives = FiledObjectives(files, one.document)
+    return Chosen(AnalysisRunSpec(metrics=kept, args=known), of_metrics(annotations, asking), objectives, notes)
 
 
 def _chosen(files: FileSet, name: str) -> Read[AnalysisTemplate]:

@@ -75,7 +75,10 @@ async def _judge(args: argparse.Namespace) -> None:
     from rollouts.backtest.template import spec_of
 
     chosen = spec_of(args.path, args.template, dict(_pair(each) for each in args.arg), args.prometheus)
-    spec, plan = chosen.spec, replace(_plan(args, chosen.spec), annotations=chosen.annotations)
+    spec, plan = (
+        chosen.spec,
+        replace(_plan(args, chosen.spec), annotations=chosen.annotations, objectives=chosen.objectives),
+    )
     await reach(httpx.AsyncHTTPTransport(), args.prometheus)
     history = Remembering(httpx.AsyncHTTPTransport(retries=2))
     study = await studied(spec, plan, _sweep(args, spec), history)

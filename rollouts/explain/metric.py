@@ -43,6 +43,7 @@ def told(metric: Metric, dry_run: bool = False, asked: Asked | None = None) -> I
     if dry_run:
         yield "decides nothing: it is measured as a dry run"
         return
+    metric = _behind(metric) if judges(asked) else metric
     for phase in (BAD, UNCLEAR, ERROR):
         if phase is ERROR and asked is not None and asked.error is not None:
             continue
@@ -62,6 +63,12 @@ def possible(metric: Metric, asked: Asked | None = None) -> frozenset[AnalysisPh
 
 
 # ── when, and what counts as what ──────────────────────────────────────────
+
+
+def _behind(metric: Metric) -> Metric:
+    """The metric one interval later: what judges requests finds none at its first look."""
+    delay = limits.initial_delay(metric) + limits.interval(metric)
+    return metric.model_copy(update={"initial_delay": f"{delay.total_seconds():g}s"})
 
 
 def _schedule(metric: Metric) -> str:

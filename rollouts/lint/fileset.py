@@ -38,6 +38,9 @@ MODELS: dict[str, type[Model]] = {
     "AnalysisRun": AnalysisRun,
     "Experiment": Experiment,
 }
+OBJECTIVE = ("pyrra.dev/v1alpha1", "ServiceLevelObjective")
+"""By its apiVersion and kind."""
+
 M = TypeVar("M", bound=Model)
 
 
@@ -154,6 +157,15 @@ class FileSet:
     def services(self) -> tuple[Document, ...]:
         """The Services."""
         return tuple(one for one in self.documents if one.kind == "Service" and one.obj.get("apiVersion") == "v1")
+
+    @cached_property
+    def objectives(self) -> tuple[Document, ...]:
+        """The ServiceLevelObjectives of Pyrra."""
+        return tuple(one for one in self.documents if (one.obj.get("apiVersion"), one.kind) == OBJECTIVE)
+
+    def objective(self, name: str, near: Document) -> Document | None:
+        """The ServiceLevelObjective that `near` means by `name`."""
+        return next((one for one in self.objectives if one.name == name and _reaches(near, one)), None)
 
     def service(self, name: str, near: Document) -> Document | None:
         """The Service that `near` means by `name`."""

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 from analysis.api import AnalysisPhase, AnalysisTemplate, Metric
 from analysis.asked.evidence import Evidence
+from analysis.asked.lack import Asked
+from analysis.asked.requests import Requests
 from analysis.evaluate import evaluate
 from analysis.expr.errors import ExprError
 from analysis.expr.parser import parse as parse_condition
@@ -38,6 +40,23 @@ def promql_parses(files: FileSet) -> Iterator[Fault]:
                 query(text, known(args))
         except promql.PromqlError as error:
             yield Fault(document, _at(index, *_QUERY), f"metric '{metric.name}': the query does not parse: {error}")
+
+    for one in files.templates:
+        for name, asked in asked_of(one.document).items():
+            for field, text in _promql_of(asked):
+                try:
+                    query(text, known(one.value.spec.args))
+                except promql.PromqlError as error:
+                    fault = f"metric '{name}': {field} of its annotation does not parse: {error}"
+                    yield Fault(one.document, ("metadata", "annotations"), fault)
+
+
+def _promql_of(asked: Asked) -> Iterator[tuple[str, str]]:
+    """What an annotation holds of PromQL, by its field; labels as part of a selector."""
+    sides = asked.SIDES if isinstance(asked, Requests) else ()
+    for field, text in asked.texts().items():
+        if field != "slo":
+            yield field, f"up{{{text}}}" if field in sides else text
 
 
 @rule("condition", Severity.ERROR, "A condition does not parse, or ends in Error for every answer of the query's kind.")

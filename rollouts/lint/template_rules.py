@@ -3,13 +3,18 @@
 from collections.abc import Iterator
 
 from analysis import asked, limits
-from analysis.api import AnalysisTemplate, AnalysisTemplateRef, Metric
+from analysis.api import AnalysisTemplate, AnalysisTemplateRef, Argument, Metric
 from analysis.arguments import undeclared
+from analysis.asked import BURN_RATE
+from analysis.asked.burn import BurnRate
+from analysis.asked.lack import AskedError
+from analysis.asked.pyrra import objective_of
 from analysis.providers.registry import unsupported
 from analysis.templates import TemplateError, declared_args, merge_metrics, resolve_templates
 from analysis.validate import invalid_metric
-from rollouts.lint.fileset import FileSet, Read, Use
+from rollouts.lint.fileset import FileSet, Read, Use, asked_of
 from rollouts.lint.filled import asked_for, likely
+from rollouts.lint.manifests import Document, Steps
 from rollouts.lint.registry import Fault, Severity, rule
 
 
@@ -67,12 +72,12 @@ def _loop(files: FileSet, one: Read[AnalysisTemplate]) -> str:
     "ends in Error. Only a warning where a template that includes it declares the argument.",
 )
 def undeclared_arg(files: FileSet) -> Iterator[Fault]:
-    for document, index, metric, args in files.metrics():
+    for document, at, metric, args in _asking(files):
         names = {arg.name for arg in args}
         while tag := undeclared(metric, names):
             name = tag.strip().removeprefix("args.")
             if name in names or not tag.strip().startswith("args."):
-                yield Fault(document, ("spec", "metrics", index), f"metric '{metric.name}': cannot fill {{{{{tag}}}}}")
+                yield Fault(document, at, f"metric '{metric.name}': cannot fill {{{{{tag}}}}}")
                 break
             names.add(name)
             from_above = _declared_above(files, document.name, name)
@@ -81,7 +86,16 @@ def undeclared_arg(files: FileSet) -> Iterator[Fault]:
                 f"only {from_above} declares" if from_above else f"{document.kind} '{document.name}' does not declare"
             )
             severity = Severity.WARNING if from_above else None
-            yield Fault(document, ("spec", "metrics", index), text, severity)
+            yield Fault(document, at, text, severity)
+
+
+def _asking(files: FileSet) -> Iterator[tuple[Document, Steps, Metric, tuple[Argument, ...]]]:
+    """Everything that asks for arguments: metrics, and what annotations ask for them."""
+    for document, index, metric, args in files.metrics():
+        yield document, ("spec", "metrics", index), metric, args
+    for one in files.templates:
+        for metric in asked.companions(one.value):
+            yield one.document, ("metadata", "annotations"), metric, one.value.spec.args
 
 
 def _declared_above(files: FileSet, child: str, arg: str) -> str:
@@ -160,6 +174,34 @@ def annotation(files: FileSet) -> Iterator[Fault]:
         text = asked.fault(one.value.metadata.get("annotations"), one.value.spec.metrics)
         if text:
             yield Fault(one.document, ("metadata", "annotations"), text)
+
+
+@rule(
+    "unknown-objective",
+    Severity.ERROR,
+    "An annotation names a ServiceLevelObjective that the files do not hold, or that no canary can be judged by: a run "
+    "ends in Error. Only a warning where they hold none at all: it may be in the cluster.",
+)
+def unknown_objective(files: FileSet) -> Iterator[Fault]:
+    for one in files.templates:
+        for name, each in asked_of(one.document).items():
+            if not isinstance(each, BurnRate) or not each.slo or "{{" in each.slo:
+                continue
+            found = files.objective(each.slo, one.document)
+            text = _objective_fault(each, found)
+            severity = None if files.objectives else Severity.WARNING
+            if text:
+                yield Fault(one.document, ("metadata", "annotations", BURN_RATE), f"metric '{name}': {text}", severity)
+
+
+def _objective_fault(each: BurnRate, found: Document | None) -> str:
+    if found is None:
+        return f"ServiceLevelObjective '{each.slo}' is in none of the files"
+    try:
+        objective_of(each, found.obj)
+    except AskedError as error:
+        return str(error)
+    return ""
 
 
 @rule(

@@ -106,6 +106,70 @@ def test_evidence_that_a_template_asks_for_is_weighed(tmp_path: Path) -> None:
     assert faults(tmp_path, test.format(99, "{phase: Failed, after: 180s}"), template) == []
 
 
+COMPARE = """\
+metadata:
+  name: errors
+  annotations:
+    analysis.rollouts.dev/compare: |
+      errors: {all: requests, bad: errors, canary: 'a="c"', stable: 'a="s"', atLeast: 500, longestWait: 5m}
+"""
+BURN_RATE = """\
+metadata:
+  name: errors
+  annotations:
+    analysis.rollouts.dev/burn-rate: |
+      errors: {slo: api, canary: 'a="c"', atLeast: 500, longestWait: 5m}
+"""
+SLO = """\
+apiVersion: pyrra.dev/v1alpha1
+kind: ServiceLevelObjective
+metadata: {name: api}
+spec: {target: "99.9", window: 4w, indicator: {ratio: {errors: {metric: errors}, total: {metric: requests}}}}
+---
+"""
+LOOK = "{{canary: {{all: 1000, bad: {0}}}, stable: {{all: 9000, bad: 45}}, times: {1}}}"
+
+
+def comparing(*looks: str, template: str = COMPARE) -> tuple[str, str]:
+    """A test whose metric hears these, and the template it is of."""
+    test = f"  - name: x\n    answers: {{errors: [{', '.join(looks)}]}}\n    terminateAfter: 10m\n    expect: "
+    return test, TEMPLATE.replace("metadata: {name: errors}\n", template)
+
+
+def test_requests_of_canary_and_stable_are_compared(tmp_path: Path) -> None:
+    test, template = comparing(LOOK.format(5, 3), LOOK.format(30, 1))
+    assert (
+        faults(tmp_path, f"{test}{{phase: Failed, after: 120s, metrics: {{errors: {{successful: 3}}}}}}\n", template)
+        == []
+    )
+    test, template = comparing(LOOK.format(5, 1))
+    assert faults(tmp_path, f"{test}{{phase: Successful, after: 10m}}\n", template) == []
+    test, template = comparing("{canary: {all: 10}, stable: {all: 9000, bad: 45}}")
+    assert faults(tmp_path, f"{test}{{phase: Inconclusive, after: 5m}}\n", template) == []
+    test, template = comparing("{status: 503}")
+    assert faults(tmp_path, f"{test}{{phase: Error, after: 70s}}\n", template) == []
+
+
+def test_requests_within_a_bucket_are_compared_too(tmp_path: Path) -> None:
+    test, template = comparing(LOOK.format(300, 1), template=COMPARE.replace("bad: errors", "within: errors"))
+    assert faults(tmp_path, f"{test}{{phase: Failed, after: 30s}}\n", template) == []
+
+
+def test_an_objective_beside_the_test_is_judged_by(tmp_path: Path) -> None:
+    test, template = comparing("{canary: {all: 1000, bad: 30}}", template=BURN_RATE)
+    expected = f"{test}{{phase: Failed, after: 2m}}\n"
+    assert faults(tmp_path, expected, SLO + template) == []
+    missing = faults(tmp_path, expected, template)[0]
+    assert "ServiceLevelObjective 'api' is in none of the files" in missing
+
+
+def test_an_answer_that_is_no_comparison_is_refused(tmp_path: Path) -> None:
+    test, template = comparing("0.2")
+    assert faults(tmp_path, f"{test}{{phase: Failed}}\n", template) == [
+        "metric 'errors' compares requests: answer with canary and stable"
+    ]
+
+
 def test_other_providers_are_answered_in_json_and_secrets_are_written_down(tmp_path: Path) -> None:
     template = """\
 apiVersion: argoproj.io/v1alpha1

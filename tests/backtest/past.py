@@ -17,6 +17,9 @@ ONE = timedelta(minutes=60)
 EVERY = timedelta(seconds=15)
 PER_STEP = 1500  # requests in 15 seconds
 
+WORSE = (20, 30)
+"""Minutes after noon in which the canary of the other service has eight times stable's errors."""
+
 BLIPS = (5, 33, 58)
 INCIDENTS = ((15, 20), (42, 45))
 """Minutes after noon."""
@@ -43,7 +46,26 @@ def exposition() -> Iterator[str]:
             samples[status].append(f'http_requests_total{{service="api",status="{status}"}} {total:g} {at:.0f}')
     for lines in samples.values():
         yield from lines
+    for track in ("canary", "stable"):
+        yield from releases(track)
     yield "# EOF"
+
+
+def releases(track: str) -> Iterator[str]:
+    """Of another service: 1,000 requests a minute at the canary, of which some fail, and 9,000 at stable."""
+    totals = {"200": 0, "500": 0}
+    samples: dict[str, list[str]] = {status: [] for status in totals}
+    each = 250 if track == "canary" else 2250
+    for step in range(int(ONE / EVERY) + 1):
+        at, minute = (NOON + step * EVERY).timestamp(), step * EVERY / timedelta(minutes=1)
+        bad = track == "canary" and WORSE[0] <= minute < WORSE[1]
+        totals["500"] += round(each * (0.032 if bad else 0.004))
+        totals["200"] += each - round(each * (0.032 if bad else 0.004))
+        for status, total in totals.items():
+            labels = f'service="web",track="{track}",status="{status}"'
+            samples[status].append(f"http_requests_total{{{labels}}} {total} {at:.0f}")
+    for lines in samples.values():
+        yield from lines
 
 
 def make(folder: Path) -> Path:

@@ -13,7 +13,7 @@ import pytest
 from analysis.schema import parse_time
 from rollouts.cli.main import run
 from rollouts.sandbox.prometheus_binary import PrometheusMissing, find_or_install
-from tests.backtest.past import INCIDENTS, NOON, serving
+from tests.backtest.past import INCIDENTS, NOON, WORSE, serving
 
 TEMPLATE = """\
 apiVersion: argoproj.io/v1alpha1
@@ -147,3 +147,52 @@ def test_moments_may_be_spans_before_now(template: Path, prometheus: str, capsys
     assert (found["releases"], found["aborted"]) == (2, 2)  # there is no data: five errors in a row
     assert set(found["readings"]) == {"Error"}
     assert datetime.now().astimezone() > parse_time(found["incidents"][0]["first"])
+
+
+COMPARE = """\
+  annotations:
+    analysis.rollouts.dev/compare: |
+      errors:
+        all: http_requests_total{service="{{args.service}}"}
+        bad: http_requests_total{service="{{args.service}}",status=~"5.."}
+        canary: track="canary"
+        stable: track="stable"
+        atLeast: 500
+        longestWait: 5m
+"""
+BURN_RATE = """\
+  annotations:
+    analysis.rollouts.dev/burn-rate: |
+      errors: {slo: web, canary: track="canary", atLeast: 500, longestWait: 5m}
+"""
+OBJECTIVE = """\
+---
+apiVersion: pyrra.dev/v1alpha1
+kind: ServiceLevelObjective
+metadata: {name: web}
+spec:
+  target: "99.9"
+  window: 4w
+  indicator:
+    ratio:
+      errors: {metric: 'http_requests_total{service="web",status="500"}'}
+      total: {metric: 'http_requests_total{service="web"}'}
+"""
+
+
+@pytest.mark.parametrize(
+    ("annotations", "message"),
+    [(COMPARE, "worse with certainty"), (BURN_RATE, "burns the error budget of 99.9 % over 28d")],
+)
+def test_what_annotations_ask_is_asked_of_the_past_too(
+    prometheus: str, template: Path, capsys: pytest.CaptureFixture[str], annotations: str, message: str
+) -> None:
+    job = "    - {name: smoke, provider: {job: {spec: {}}}}\n"
+    text = TEMPLATE.replace("metadata: {name: errors}\n", f"metadata:\n  name: errors\n{annotations}")
+    template.write_text(text + job + OBJECTIVE)
+    found = judged(capsys, str(template), "--prometheus", prometheus, *HOUR, "--arg", "service=web")
+    (incident,) = found["incidents"]
+    assert WORSE[0] < minute(incident["first"]) <= WORSE[0] + 3
+    assert WORSE[1] - 2 < minute(incident["last"]) <= WORSE[1] + 3
+    assert message in incident["message"]
+    assert (found["succeeded"], found["paused"], found["sweep"]) == (49 - found["aborted"], 0, [])

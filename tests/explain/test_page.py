@@ -78,6 +78,47 @@ def test_evidence_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert lines[-1] == "    no data is waited out, NaN is bad"
 
 
+def asking(tmp_path: Path, capsys: pytest.CaptureFixture[str], annotation: str, asked: str) -> list[str]:
+    """The lines about the metric whose template asks for this."""
+    annotations = f"  annotations:\n    analysis.rollouts.dev/{annotation}: |\n      errors: {asked}"
+    text = SOUND.replace("metadata: {name: errors}", f"metadata:\n  name: errors\n{annotations}")
+    lines = explained(tmp_path, text, capsys).splitlines()
+    return [line.strip() for line in lines[lines.index("  metric errors") + 1 :]]
+
+
+def test_a_comparison_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = "{all: requests_total, bad: errors_total, canary: t='c', stable: t='s', atLeast: 100, longestWait: 5m}"
+    assert asking(tmp_path, capsys, "compare", asked) == [
+        "asks prometheus 5 times, every 30 s",
+        "compares requests errors_total among requests_total at the canary (t='c') and stable (t='s')",
+        "a reading is bad when the canary is worse: by chance in 1 % of all runs at most",
+        "that verdict stands, however often it looks; failureLimit forgives none",
+        "conditions and query of the metric are asked by Argo Rollouts only",
+        "a reading over fewer than 100 requests of canary or stable is waited out",
+        "a reading without new requests is waited out",
+        "what is waited out is inconclusive after 300 s",
+        "aborts on the 1st bad reading, at the earliest after 30 s",
+        "aborts (Error) on the 5th error in a row, at the earliest after 70 s",
+        "succeeds after 5 good readings, at the earliest after 150 s",
+    ]
+
+
+def test_an_objective_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = "{objective: 99.9, window: 30d, all: r, bad: e, canary: t='c', atLeast: 100, longestWait: 5m}"
+    lines = asking(tmp_path, capsys, "burn-rate", asked)
+    budget = "the error budget of 99.9 % over 30d"
+    assert lines[1:5] == [
+        "counts requests e among r at the canary (t='c')",
+        f"a reading is bad when {budget} burns 14.4 times as fast as it may, within 5m and 1h",
+        f"a reading is bad when {budget} burns 6 times as fast as it may, within 30m and 6h, "
+        "once the run is as old as 6h",
+        f"a reading is bad when {budget} burns 1 times as fast as it may, within 6h and 3d, "
+        "once the run is as old as 3d",
+    ]
+    named = asking(tmp_path, capsys, "burn-rate", "{slo: api, canary: t='c', atLeast: 100, longestWait: 5m}")
+    assert "a reading is bad when the budget of the ServiceLevelObjective api burns too fast" in named
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

@@ -135,6 +135,15 @@ SLIPS: dict[str, tuple[tuple[str, str], str, str]] = {
         "metadata: {name: errors, annotations",
         "it asks for nothing",
     ),
+    "unknown-objective": (
+        (
+            "metadata: {name: errors}",
+            "metadata: {name: errors, annotations: {analysis.rollouts.dev/burn-rate: "
+            "'errors: {slo: api, canary: a=\"b\", atLeast: 1, longestWait: 1m}'}}",
+        ),
+        "metadata: {name: errors, annotations",
+        "ServiceLevelObjective 'api' is in none of the files",
+    ),
     "endless-metric": (("      count: 5\n", ""), "- analysis:", "never ends"),
     "weights-not-rising": (("setWeight: 50", "setWeight: 10"), "setWeight: 10\n---", "setWeight 10 after setWeight 10"),
     "missing-service": (("{name: web-canary}", "{name: web-green}"), "canaryService", '"web-canary" is in none'),
@@ -273,6 +282,70 @@ def test_what_an_annotation_gives_a_meaning_to_is_no_surprise(tmp_path: Path) ->
     asked = "'errors: {noData: fail, nan: inconclusive}'"
     annotations = f"{{name: errors, annotations: {{analysis.rollouts.dev/evidence: {asked}}}}}"
     assert linted(tmp_path, text.replace("metadata: {name: errors}", f"metadata: {annotations}")) == ()
+
+
+def annotated(**annotations: str) -> str:
+    """The sound manifests with annotations on the template."""
+    told = "".join(
+        f"\n    analysis.rollouts.dev/{key.replace('_', '-')}: {value}" for key, value in annotations.items()
+    )
+    return changed("metadata: {name: errors}", f"metadata:\n  name: errors\n  annotations:{told}")
+
+
+COMPARED = {
+    "all": 'requests_total{service="{{args.service}}"}',
+    "bad": 'errors_total{service="{{args.service}}"}',
+    "canary": 'track="canary"',
+    "stable": 'track="stable"',
+    "atLeast": 100,
+    "longestWait": "5m",
+}
+
+
+def compared(**fields: str) -> str:
+    return annotated(compare=json.dumps(json.dumps({"errors": COMPARED | fields})))
+
+
+def test_a_query_that_is_not_asked_surprises_nobody(tmp_path: Path) -> None:
+    assert linted(tmp_path, compared()) == ()
+    assert linted(tmp_path, compared().replace(GUARDED, "result[0] < 0.05")) == ()
+
+
+def test_what_annotations_ask_of_prometheus_has_to_parse(tmp_path: Path) -> None:
+    (found,) = linted(tmp_path, compared(canary='track=~"("'))
+    assert (found.rule, found.severity) == ("promql", Severity.ERROR)
+    assert found.message.startswith("metric 'errors': canary of its annotation does not parse: ")
+
+
+def test_what_annotations_ask_takes_declared_arguments_only(tmp_path: Path) -> None:
+    found = linted(tmp_path, compared(stable='track="{{args.track}}"'))
+    assert {one.rule for one in found} == {"undeclared-arg"}
+    assert found[0].message.startswith("metric 'errors' uses {{args.track}}, which AnalysisTemplate 'errors' does not")
+
+
+SLO = """\
+---
+apiVersion: pyrra.dev/v1alpha1
+kind: ServiceLevelObjective
+metadata: {name: api}
+spec:
+  target: "99.9"
+  window: 4w
+  indicator: {ratio: {errors: {metric: errors_total}, total: {metric: requests_total}}}
+"""
+BURNING = json.dumps("errors: {slo: api, canary: 'a=\"b\"', atLeast: 1, longestWait: 1m}")
+
+
+def test_an_objective_among_the_files_is_read(tmp_path: Path) -> None:
+    text = annotated(burn_rate=BURNING)
+    assert linted(tmp_path, text + SLO) == ()
+    (found,) = linted(tmp_path, text + SLO.replace("99.9", "0.999"))
+    assert (found.rule, found.severity) == ("unknown-objective", Severity.ERROR)
+    assert "target '0.999' is no percentage" in found.message
+    (found,) = linted(tmp_path, text + SLO.replace("name: api", "name: web"))
+    assert (found.rule, found.severity) == ("unknown-objective", Severity.ERROR)
+    (found,) = linted(tmp_path, text)
+    assert (found.rule, found.severity) == ("unknown-objective", Severity.WARNING)
 
 
 def test_a_bad_document_leaves_the_others_of_its_file_alone(tmp_path: Path) -> None:
