@@ -36,6 +36,7 @@ from rollouts.kube.refs import (
 from rollouts.manager import Controllers
 from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.dialects.istio import VIRTUAL_SERVICE
+from rollouts.sandbox.kubelet.kubelet import Timing
 from rollouts.sandbox.workloads.caches import Caches
 from rollouts.settings import parse
 from tests.cluster.connecting import connected
@@ -104,7 +105,7 @@ class RealStage(Stage):
         super().__init__(*flags, controller=controller, **cluster)
         del self.server
         self._doors = doors
-        self._pods: dict[str, Any] = {"start_delay": 0.1, "stop_delay": 0.1, **cluster}
+        self._pods: dict[str, Any] = {"timing": Timing(0.1, 0.1), **cluster}
         self._exits = AsyncExitStack()
         self._way: HttpWire
 

@@ -38,6 +38,7 @@ from rollouts.manager import Controllers
 from rollouts.sandbox import clock
 from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.dialects.istio import VIRTUAL_SERVICE
+from rollouts.sandbox.kubelet.kubelet import Timing
 from rollouts.settings import parse
 from rollouts.view import Phase, rollout_phase
 from tests.stories.line import Line
@@ -73,7 +74,7 @@ class Stage:
 
     def __init__(self, *flags: str, controller: bool = True, **cluster: Any) -> None:
         self.flags = flags
-        self.cluster = Cluster(**{"start_delay": 0.3, "stop_delay": 0.2, **cluster})
+        self.cluster = Cluster(**{"timing": Timing(0.3, 0.2), **cluster})
         assert self.cluster.server is not None
         self.server = self.cluster.server
         self.wire = self.cluster.wire

@@ -164,7 +164,7 @@ async def test_an_abort_ends_the_run() -> None:
         await stage.until(lambda: stage.runs() == {f"{RUN}-1": "Running"})
         await stage.abort()
         await stage.until(lambda: stage.runs() == {f"{RUN}-1": "Successful"})
-        assert stage.phase().message == "RolloutAborted: Rollout aborted update to revision 2"
+        await stage.reaches("Degraded", "RolloutAborted: Rollout aborted update to revision 2")
 
 
 async def test_several_templates_are_judged_in_one_run() -> None:
