@@ -63,6 +63,8 @@ from rollouts.workloads import WORKLOAD_INDEX, by_workload, concerns_referrers, 
 log = structlog.get_logger(__name__)
 
 _PACE = Pace()
+_FEW = 3
+"""Rollouts worked on at the same time beside which Events may be posted without holding up a release."""
 _PATIENCE = 10.0
 """Seconds that a pass waits for a first list, before it gives way and says so."""
 
@@ -109,6 +111,7 @@ class Controllers:
             clock,
             on_event=metrics.event if metrics else None,
             on_drop=metrics.event_dropped if metrics else None,
+            busy=lambda: self.rollouts.in_hand > _FEW,
         )
         self.rollouts: Queue[Key] = Queue("Rollouts")
         self.analysis_runs: Queue[Key] = Queue("AnalysisRuns")

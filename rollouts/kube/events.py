@@ -8,9 +8,12 @@ object a second time: `Updated VirtualService` joins TrafficWeightUpdated, and M
 
 A Warning is news: it is posted at once, after what was said before it; what its own pass says is not mixed with that,
 nor is what is said of one update with what was said before it. RolloutCompleted is posted at once, too, and whoever
-is about to record an end can wait until all of it is told (`settled`). What was posted before,
-word for word, is counted up on the Event that is there, the later the more often it was said (a Warning by ten seconds
-each time, anything else by two), so that a rollout that fails without end does not fill the API server.
+is about to record an end can wait until all of it is told (`settled`). While much else is under way (`busy`) nobody
+waits, and everything but Warnings is held for up to fifteen seconds: news of releases must not hold up releases.
+
+What was posted before, word for word, is counted up on the Event that is there, the later the more often it was said (a
+Warning by ten seconds each time, anything else by two), so that a rollout that fails without end does not fill the API
+server.
 
 Nothing is lost silently: a refused Event is logged; an unreachable server is tried again; when more than `capacity`
 notes wait, further Normal ones are dropped, counted and logged, but never warnings and ends of updates.
@@ -37,6 +40,7 @@ from rollouts.kube.wire import Wire
 COMPONENT = "rollouts-controller"
 QUIET = 2.0
 LONGEST = 15.0
+LOOK_AGAIN = 0.5
 REPEATED = 10.0
 REPEATED_LONGEST = 300.0
 
@@ -91,20 +95,22 @@ class _Note:
 
 @dataclass(slots=True)
 class _Batch:
-    """What waits to be said of one object. Times are the loop's: posted once quiet, or at the deadline.
+    """What waits to be said of one object. Times are the loop's: posted once quiet, at `ending` if it tells of an end,
+    and at the deadline even when much else is under way.
 
     The first `closed` notes are complete: what is said of the same reason from now on becomes a note of its own.
     """
 
     about: Obj
     quiet: float = math.inf
+    ending: float = math.inf
     deadline: float = math.inf
     notes: list[_Note] = field(default_factory=list)
     closed: int = 0
 
     @property
     def due(self) -> float:
-        return min(self.quiet, self.deadline)
+        return min(self.quiet, self.ending, self.deadline)
 
     def take(self, note: _Note) -> None:
         for held in self.notes[self.closed :]:
@@ -126,7 +132,7 @@ _Words: TypeAlias = tuple[str, str, str, str]
 
 
 class Recorder:
-    """Takes events in by `record` and posts them while `run` runs."""
+    """Takes events in by `record` and posts them while `run` runs. `busy`: whether more urgent work is under way."""
 
     def __init__(
         self,
@@ -137,6 +143,7 @@ class Recorder:
         capacity: int = 10_000,
         on_event: OnEvent | None = None,
         on_drop: Callable[[], None] | None = None,
+        busy: Callable[[], bool] = lambda: False,
     ) -> None:
         self.dropped = 0
         """How many events were recorded but will never be seen in the API server."""
@@ -146,6 +153,7 @@ class Recorder:
         self._capacity = capacity
         self._on_event = on_event
         self._on_drop = on_drop
+        self._busy = busy
         self._queue: Queue[str] = Queue("Events")
         self._batches: dict[str, _Batch] = {}
         self._posted: OrderedDict[_Words, _Posted] = OrderedDict()
@@ -198,9 +206,10 @@ class Recorder:
         self._put_off(batch, asyncio.get_running_loop().time(), (key, *said))
 
     async def settled(self, about: Obj, within: float) -> None:
-        """Post what waits to be said of an object now, and return when that is done, or after `within` seconds."""
+        """Post what waits to be said of an object now, and return when that is done, or after `within` seconds. While
+        more urgent work is under way: at once, and what waits goes on waiting."""
         key = _key(about)
-        if key not in self._batches and key not in self._in_hand:
+        if self._busy() or (key not in self._batches and key not in self._in_hand):
             return
         done = self._settled.setdefault(key, asyncio.Event())
         if key in self._batches:
@@ -219,10 +228,10 @@ class Recorder:
         """Set when a batch is to be posted, now that these words have been added to it."""
         _, type, reason, _ = words
         before = posted.count if (posted := self._posted.get(words)) else 0
-        if reason in ENDS:
-            patience = 0.0
-        elif type == "Warning":
-            patience = min(REPEATED * before, REPEATED_LONGEST)
+        if type == "Warning":
+            patience = 0.0 if reason in ENDS else min(REPEATED * before, REPEATED_LONGEST)
+        elif reason in ENDS:
+            batch.ending, patience = now, LONGEST
         else:
             quiet = min(QUIET * max(1, before), REPEATED_LONGEST)
             batch.quiet = now + quiet
@@ -267,8 +276,7 @@ class Recorder:
         batch = self._batches.get(key)
         if batch is None:
             return None
-        early = batch.due - asyncio.get_running_loop().time()
-        if early > 0 and not self._closing:
+        if not self._closing and (early := self._early(batch)) > 0:
             return early
         del self._batches[key]
         self._in_hand.add(key)
@@ -286,6 +294,13 @@ class Recorder:
             if not self._batches and not self._in_hand:
                 self._empty.set()
         return None
+
+    def _early(self, batch: _Batch) -> float:
+        """In how many seconds this batch may be due; 0 when it is."""
+        now = asyncio.get_running_loop().time()
+        if now < batch.due:
+            return batch.due - now
+        return min(LOOK_AGAIN, max(0.0, batch.deadline - now)) if self._busy() else 0.0
 
     def _put_back(self, key: str, about: Obj, notes: list[_Note]) -> None:
         """What could not be posted for now is said before what has been said since, at the queue's next try."""

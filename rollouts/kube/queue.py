@@ -128,6 +128,11 @@ class Queue(Generic[K]):
         return len(self._ready)
 
     @property
+    def in_hand(self) -> int:
+        """How many keys are being worked on."""
+        return len(self._in_hand)
+
+    @property
     def idle(self) -> bool:
         """Nothing ready and nothing in hand; delayed keys may wait."""
         return not self._ready and not self._in_hand

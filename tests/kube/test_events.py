@@ -1,7 +1,7 @@
 """Events: combined for a moment, posted off the hot path, never lost in silence."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -22,8 +22,10 @@ ROLLOUT: Obj = {
 
 
 @asynccontextmanager
-async def recording(server: ApiServer, capacity: int = 10_000) -> AsyncIterator[Recorder]:
-    recorder = Recorder(server, clock.now, capacity=capacity)
+async def recording(
+    server: ApiServer, capacity: int = 10_000, busy: Callable[[], bool] = lambda: False
+) -> AsyncIterator[Recorder]:
+    recorder = Recorder(server, clock.now, capacity=capacity, busy=busy)
     task = asyncio.create_task(recorder.run())
     try:
         yield recorder
@@ -385,3 +387,33 @@ async def test_everything_recorded_is_told_to_who_counts() -> None:
     assert counted == [("Normal", "ScalingReplicaSet")] * 2
     with pytest.raises(NotFound):
         await server.get(EVENT, "default", "shop")
+
+
+@pytest.mark.parametrize("reason", ["RolloutUpdated", "RolloutCompleted"])
+async def test_news_wait_for_more_urgent_work_but_not_for_ever(reason: str) -> None:
+    server = ApiServer(clock.now)
+    async with recording(server, busy=lambda: True) as recorder:
+        recorder.record(ROLLOUT, "Normal", reason, "so it is")
+        await asyncio.sleep(14.9)
+        assert await reasons(server) == []
+        await asyncio.sleep(0.2)
+        assert await reasons(server) == [reason]
+
+
+async def test_news_that_waited_are_posted_as_soon_as_there_is_room() -> None:
+    server, busy = ApiServer(clock.now), True
+    async with recording(server, busy=lambda: busy) as recorder:
+        recorder.record(ROLLOUT, "Normal", "RolloutUpdated", "so it is")
+        await asyncio.sleep(5)
+        busy = False
+        await asyncio.sleep(0.6)
+        assert await reasons(server) == ["RolloutUpdated"]
+
+
+async def test_a_warning_waits_for_nothing() -> None:
+    server = ApiServer(clock.now)
+    async with recording(server, busy=lambda: True) as recorder:
+        recorder.record(ROLLOUT, "Normal", "RolloutUpdated", "so it is")
+        recorder.record(ROLLOUT, "Warning", "RolloutAborted", "no good")
+        await asyncio.sleep(0.1)
+        assert await reasons(server) == ["RolloutUpdated", "RolloutAborted"]
