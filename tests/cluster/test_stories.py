@@ -12,11 +12,16 @@ from tests.cluster.stage import Doors, RealStage
 from tests.stories import (
     test_analysis,
     test_bad_input,
+    test_bluegreen,
     test_course,
+    test_experiment,
+    test_experiment_step,
     test_istio,
     test_jobs,
     test_ownership,
     test_providers,
+    test_restart,
+    test_workload,
 )
 
 pytestmark = pytest.mark.cluster
@@ -71,9 +76,25 @@ ELSEWHERE: dict[str, str] = {
 """Stories that only the sandbox can tell, and why."""
 
 
+_TOLD = (
+    test_course,
+    test_bluegreen,
+    test_istio,
+    test_analysis,
+    test_jobs,
+    test_providers,
+    test_ownership,
+    test_bad_input,
+    test_experiment,
+    test_experiment_step,
+    test_restart,
+    test_workload,
+)
+
+
 def stories() -> Iterator[Any]:
     """Every story with its own parameters."""
-    for module in (test_course, test_istio, test_analysis, test_jobs, test_providers, test_ownership, test_bad_input):
+    for module in _TOLD:
         for name, story in vars(module).items():
             if name.startswith("test_") and inspect.iscoroutinefunction(story) and not _needs_the_sandbox(story):
                 for number, given in enumerate(_parameters(story)):

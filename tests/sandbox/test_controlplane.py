@@ -5,8 +5,16 @@ from pathlib import Path
 import pytest
 
 from rollouts.sandbox.controlplane.__main__ import main
-from rollouts.sandbox.controlplane.binaries import ControlPlaneMissing, find_or_build, find_or_build_kubectl
+from rollouts.sandbox.controlplane.binaries import (
+    ControlPlaneMissing,
+    find_or_build,
+    find_or_build_kubectl,
+    pinned_version,
+)
 
+ROOT = Path(__file__).parents[2]
+
+GO_MOD_OF_KUBECTL = "module testenv/kubectl\n\nrequire k8s.io/kubernetes v1.34.1\n"
 GO_MOD = "module testenv\n\nrequire (\n\tk8s.io/kubernetes v1.34.1\n)\n"
 
 GO = """#!/bin/sh
@@ -29,6 +37,9 @@ def module(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "go.mod").write_text(GO_MOD)
     (folder / "go.sum").write_text("")
+    (folder / "kubectl").mkdir()
+    (folder / "kubectl" / "go.mod").write_text(GO_MOD_OF_KUBECTL)
+    (folder / "kubectl" / "go.sum").write_text("")
     return folder
 
 
@@ -71,6 +82,10 @@ def test_what_go_says_last_is_why_it_cannot_be_built(module: Path, path: Path, t
         find_or_build(module, tmp_path / "cache")
 
 
+def test_kubectl_is_of_the_version_of_the_control_plane() -> None:
+    assert pinned_version(ROOT / "testenv" / "kubectl") == pinned_version(ROOT / "testenv")
+
+
 def test_all_is_built_once_and_anew_for_other_versions(module: Path, path: Path, tmp_path: Path) -> None:
     install(path, "go", GO)
     built = find_or_build(module, tmp_path / "cache")
@@ -90,7 +105,8 @@ def test_kubectl_is_the_machines_own_and_built_only_where_there_is_none(
 ) -> None:
     install(path, "go", GO)
     built = [find_or_build_kubectl(module, tmp_path / "cache") for _ in range(2)]
-    assert built[0] == built[1] == find_or_build(module, tmp_path / "cache").etcd.with_name("kubectl")
-    assert [call for call in calls(tmp_path) if call.endswith("cmd/kubectl")] == ["k8s.io/kubernetes/cmd/kubectl"]
+    assert built[0] == built[1]
+    assert built[0].read_text().strip() == "k8s.io/kubernetes/cmd/kubectl"
+    assert calls(tmp_path) == ["k8s.io/kubernetes/cmd/kubectl"]
     own = install(path, "kubectl", "#!/bin/sh\n")
     assert find_or_build_kubectl(module, tmp_path / "cache") == own

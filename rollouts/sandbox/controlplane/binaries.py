@@ -64,13 +64,15 @@ def find_or_build(module: Path, cache: Path) -> Binaries:
 
 
 def find_or_build_kubectl(module: Path, cache: Path) -> Path:
-    """The machine's kubectl, else one beside the binaries of a control plane, made as they are.
+    """The machine's kubectl, else one of the version that the module in `module`/kubectl pins, built and kept likewise.
 
     Raises ControlPlaneMissing.
     """
     if own := shutil.which("kubectl"):
         return Path(own)
-    built = find_or_build(module, cache).api_server.with_name("kubectl")
+    module = module / "kubectl"
+    built = _folder(module, cache) / "kubectl"
+    cache.mkdir(parents=True, exist_ok=True)
     with _locked(cache / ".lock"):
         if not os.access(built, os.X_OK):
             _build_kubectl(module, built)
@@ -99,6 +101,7 @@ def _locked(path: Path) -> Iterator[None]:
 def _build_kubectl(module: Path, built: Path) -> None:
     go, version = _compiler(), pinned_version(module)
     log.info("building kubectl, since there is none on PATH", kubernetes=version)
+    built.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=built.parent, prefix="build-") as scratch:
         _go(go, module, f"{scratch}/kubectl", f"-s -w {_stamps(version)}", f"{_KUBERNETES}/cmd/kubectl")
         Path(scratch, "kubectl").replace(built)
@@ -128,7 +131,7 @@ def _build(module: Path, cache: Path) -> Binaries:
 def pinned_version(module: Path) -> str:
     """The version of Kubernetes that a go.mod requires, like "v1.34.1"."""
     lines = (line.split() for line in (module / "go.mod").read_text().splitlines())
-    return next(words[1] for words in lines if words[:1] == [_KUBERNETES] and len(words) > 1)
+    return next(words[-1] for words in lines if words[-2:-1] == [_KUBERNETES])
 
 
 def _stamps(version: str) -> str:
