@@ -267,8 +267,9 @@ def _parse(obj: Obj, version: str, found: Obj | None) -> _Parsed:
     if fault:
         return _Parsed(version, held, spec, rollout, NO_HASH, "", fault)
     template_hash = Hash(pod_template_hash(rollout.spec.template, rollout.status.collision_count))
-    canary = rollout.spec.strategy.canary
-    steps = step_hash(canary.steps) if canary else ""
+    strategy = obj["spec"].get("strategy") or {}
+    canary = strategy.get("canary")
+    steps = "" if canary is None else step_hash(canary.get("steps") or (), rollout.status.current_step_hash)
     return _Parsed(version, held, spec, rollout, template_hash, steps, "", left_out)
 
 

@@ -79,7 +79,7 @@ def world(manifest: Obj, *replica_sets: ReplicaSet, **rest: Any) -> World:
     services = {name: Service(name, {"app": "r"}) for name in names if name}
     defaults = {
         "template_hash": Hash(pod_template_hash(parsed.spec.template, parsed.status.collision_count)),
-        "step_hash": step_hash(strategy.steps) if strategy else "",
+        "step_hash": step_hash([step.wire() for step in strategy.steps]) if strategy else "",
         "replica_sets": replica_sets,
         "services": services,
     }

@@ -4,17 +4,17 @@ import struct
 from collections.abc import Sequence
 
 from analysis.schema import Obj
-from rollouts.api.canary import CanaryStep
 from rollouts.api.gotypes import Reader, go_json
 from rollouts.api.labels import POD_TEMPLATE_HASH
 from rollouts.api.poddefaults import DEFAULTS, TEMPLATE_TYPES
 from rollouts.api.podtypes import POD_TYPES
 from rollouts.api.quantity import parse_quantity
-from rollouts.api.steptypes import STEP_TYPES
+from rollouts.api.steptypes import EARLIER_STEP_TYPES, STEP_TYPES
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _AS_GO = Reader(TEMPLATE_TYPES)
 _STEPS_AS_GO = Reader({**POD_TYPES, **STEP_TYPES})
+_STEPS_EARLIER = Reader({**POD_TYPES, **EARLIER_STEP_TYPES})
 _BY_MEANING = Reader(
     TEMPLATE_TYPES,
     quantity=lambda given: str(parse_quantity(given).value),
@@ -49,10 +49,18 @@ def pod_template_hash(template: Obj, collision_count: int | None = None) -> str:
     return safe_hash(data)
 
 
-def step_hash(steps: Sequence[CanaryStep] | Sequence[Obj]) -> str:
-    """The hash by which a change of the steps is noticed, of models or of steps as the manifest has them."""
-    raw = [step.wire() if isinstance(step, CanaryStep) else step for step in steps]
-    return safe_hash(go_json(_STEPS_AS_GO.read("[]CanaryStep", raw or None)).encode())
+def step_hash(steps: Sequence[Obj], stored: str = "") -> str:
+    """The hash by which a change of a canary's steps is noticed, of the steps as the manifest has them.
+
+    Argo Rollouts up to 1.8 wrote steps with analyses differently. Where `stored` is such a hash of these very steps, it
+    stays, so that an update which that version began goes on.
+    """
+    earlier = _hash_of_steps(_STEPS_EARLIER, steps) if stored else ""
+    return earlier if stored and stored == earlier else _hash_of_steps(_STEPS_AS_GO, steps)
+
+
+def _hash_of_steps(reader: Reader, steps: Sequence[Obj]) -> str:
+    return safe_hash(go_json(reader.read("[]CanaryStep", list(steps) or None)).encode())
 
 
 def templates_equal(rollout_template: Obj, replica_set_template: Obj) -> bool:

@@ -18,7 +18,7 @@ def sized(
     status |= {
         "stableRS": make.hash_of("img:1"),
         "currentPodHash": make.hash_of(current),
-        "currentStepHash": step_hash(strategy.steps),
+        "currentStepHash": step_hash([step.wire() for step in strategy.steps]),
         "currentStepIndex": index,
     }
     plan = decide(make.world({**manifest, "status": status}, *replica_sets), make.NOON)
