@@ -12,7 +12,7 @@ import yaml
 
 from rollouts.decide.plan import Destination, Split
 from rollouts.decide.world import Hash
-from tests.traffic.stage import Obj, Objects, header, split
+from tests.traffic.stage import Obj, Objects, header, mirror, split
 from tests.traffic.users import ALL, MANAGED, Users
 
 FILES = Path(__file__).parent / "golden"
@@ -21,18 +21,22 @@ COURSE: tuple[Obj, ...] = (
     {"canary": 0},
     {"canary": 20, "header": {"agent": "x"}},
     {"canary": 20, "tried": 5, "header": {"agent": "x"}},
-    {"canary": 70},
+    {"canary": 70, "header": {"agent": "x"}, "mirror": 35},
     {"canary": 100},
     {"canary": 0, "promoted": True},
 )
 
 
-def said(step: Obj) -> Split:
-    """The split that a step of the course stands for."""
-    tried = (Destination("tried", Hash("other"), step["tried"]),) if "tried" in step else ()
-    routes = (header("testers", **step["header"]),) if "header" in step else ()
+def said(step: Obj, whole: int = 100) -> Split:
+    """The split that a step of the course stands for, in parts of a whole."""
+    share = whole // 100
+    tried = (Destination("tried", Hash("other"), step["tried"] * share),) if "tried" in step else ()
+    routes = [header("testers", **step["header"])] if "header" in step else []
+    routes += [mirror("copies", step["mirror"], path={"prefix": "/a"})] if "mirror" in step else []
     same = bool(step.get("promoted"))
-    return split(step["canary"], same=same, additional=tried, routes=routes, managed=MANAGED)
+    return split(
+        step["canary"] * share, whole=whole, same=same, additional=tried, routes=tuple(routes), managed=MANAGED
+    )
 
 
 def status(step: Obj) -> Obj:
@@ -48,7 +52,7 @@ def told(users: Users) -> Obj:
     objects, course, recorded = Objects(*copy.deepcopy(users.objects)), [], None
     for step in COURSE:
         before = copy.deepcopy(objects.all)
-        objects.say(users.router(recorded), said(step))
+        objects.say(users.router(recorded), said(step, users.rest.get("maxTrafficWeight", 100)))
         changed: dict[str, Any] = {
             "/".join(key): copy.deepcopy(objects.all.get(key))
             for key in {**before, **objects.all}
@@ -56,7 +60,7 @@ def told(users: Users) -> Obj:
         }
         course.append({"split": step, "after": changed})
         recorded = status(step)
-    return {"trafficRouting": {users.field: users.value}, "before": list(users.objects), "course": course}
+    return {"trafficRouting": users.routing, "before": list(users.objects), "course": course}
 
 
 def path(make: Callable[[], Users]) -> Path:

@@ -3,9 +3,9 @@
 import copy
 from typing import Any
 
-from rollouts.api.canary import SetHeaderRoute
+from rollouts.api.canary import SetHeaderRoute, SetMirrorRoute
 from rollouts.api.rollout import Rollout
-from rollouts.decide.plan import Destination, HeaderRoute, Split
+from rollouts.decide.plan import Destination, HeaderRoute, MirrorRoute, Split
 from rollouts.decide.world import Hash
 from rollouts.kube.refs import Ref
 from rollouts.traffic.base import Edit, Router, Selection, TrafficSettings, look
@@ -46,6 +46,11 @@ def split(canary: int, *, whole: int = 100, same: bool = False, **rest: Any) -> 
 def header(name: str, **headers: str) -> HeaderRoute:
     match = [{"headerName": key.split("__")[0], "headerValue": {"exact": value}} for key, value in headers.items()]
     return HeaderRoute(name, SetHeaderRoute.model_validate({"name": name, "match": match}).match)
+
+
+def mirror(name: str, percentage: int = 100, **match: Any) -> MirrorRoute:
+    wanted = {"name": name, "match": [match or {"method": {"exact": "GET"}}]}
+    return MirrorRoute(name, SetMirrorRoute.model_validate(wanted).match, percentage)
 
 
 class Objects:

@@ -279,9 +279,3 @@ def test_services_that_take_turns_are_told_by_the_split():
     assert objects.fault(subject) == ""
     objects.say(subject, Split(Destination("pong", Hash("new"), 15), Destination("ping", Hash("old"), 85)))
     assert weights(rules(objects)[0]) == {"pong": 15, "ping": 85}
-
-
-def test_a_mirror_step_that_nobody_acts_on_is_refused():
-    mirror = {"setMirrorRoute": {"name": "m", "match": [{"method": {"exact": "GET"}}]}}
-    told = Objects().fault(gateway(("m",), httpRoute="h", steps=(mirror,)))
-    assert told.startswith("spec.strategy.canary.steps[1].setMirrorRoute: Forbidden: ")

@@ -14,21 +14,20 @@ from rollouts.decide.plan import Destination, Split
 from rollouts.decide.world import Hash
 from rollouts.traffic.gitops import Each, Path, argo_cd, flux, touched
 from tests import make
-from tests.traffic.stage import Obj, Objects, header, split
+from tests.traffic.stage import Obj, Objects, header, mirror, split
 from tests.traffic.users import ALL, MANAGED, SETTINGS, Users
 
 TRIED = {"experiment": {"templates": [{"name": "t", "specRef": "canary", "weight": 5}]}}
 COURSE: tuple[Split, ...] = (
     split(0, managed=MANAGED),
-    split(20, routes=(header("testers", agent="x"),), managed=MANAGED),
+    split(20, routes=(header("testers", agent="x"), mirror("copies")), managed=MANAGED),
     split(70, managed=MANAGED),
     split(20, additional=(Destination("tried", Hash("x"), 5),), managed=MANAGED),
 )
 
 
 def rollout_of(users: Users, *steps: Obj) -> Rollout:
-    routing = {users.field: users.value, "managedRoutes": [{"name": name} for name in MANAGED]}
-    return Rollout.model_validate(make.rollout(*steps, canary={**make.ISTIO, "trafficRouting": routing}))
+    return Rollout.model_validate(make.rollout(*steps, canary={**make.ISTIO, "trafficRouting": users.routing}))
 
 
 def without(value: Any, path: Path) -> Any:
@@ -121,7 +120,7 @@ def test_the_rules_of_one_rollout_as_argo_cd_takes_them() -> None:
             '.spec.http[]? | select((.name // "") | test("^(main)$")) | .route[]?.weight',
             ".spec.tls[]?.route[]?.weight",
             ".spec.tcp[]?.route[]?.weight",
-            '.spec.http[]? | select((.name // "") | test("^(testers)$"))',
+            '.spec.http[]? | select((.name // "") | test("^(testers|copies)$"))',
         ],
     }
 

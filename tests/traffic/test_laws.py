@@ -66,7 +66,7 @@ CASES = {
     "app mesh": Case(users.app_mesh, plane.app_mesh),
     "traefik": Case(users.traefik, plane.traefik),
     "apisix": Case(users.apisix, plane.apisix, routes=True),
-    "gateway": Case(users.gateway, plane.gateway, tries=True, routes=True),
+    "gateway": Case(users.gateway, plane.gateway, tries=True, routes=True, mirrors=True),
     "gateway by turns": Case(lambda: by_turns(users.gateway()), plane.gateway, routes=True, turns=True),
 }
 

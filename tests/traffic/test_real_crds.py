@@ -10,14 +10,15 @@ import yaml
 from rollouts.decide.plan import Destination, Split
 from rollouts.decide.world import Hash
 from rollouts.sandbox.schema import Node, compile_schema
-from tests.traffic.stage import Obj, Objects, header, split
+from tests.traffic.stage import Obj, Objects, header, mirror, split
 from tests.traffic.users import DEFINED, MANAGED, Users
 
 CRDS = Path(__file__).parents[3] / "shared" / "upstream" / "crds"
 pytestmark = pytest.mark.skipif(not CRDS.is_dir(), reason="the routers' definitions are not beside this repository")
 
 EXPERIMENT = (Destination("tried", Hash("x"), 5),)
-STANDING: Obj = {"routes": (header("testers", agent="x"),), "managed": MANAGED}
+COPIES = mirror("copies", 35, path={"prefix": "/a"}, headers={"agent": {"regex": "x+"}})
+STANDING: Obj = {"routes": (header("testers", agent="x"), COPIES), "managed": MANAGED}
 
 
 @cache

@@ -1,29 +1,36 @@
 """What users made for each router, and the router that then edits it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rollouts.api.traffic import GATEWAY_API
 from rollouts.traffic.base import GATEWAY_ROUTES, Router, TrafficSettings
 from tests.traffic.stage import Obj, router
 
-MANAGED = ("testers",)
+MANAGED = ("testers", "copies")
 SETTINGS = TrafficSettings(traffic_split_api_version="v1alpha4")
 
 
 @dataclass(frozen=True, slots=True)
 class Users:
-    """The objects of a router's users. `files`: where the definitions of their kinds are."""
+    """The objects of a router's users. `files`: where the definitions of their kinds are; `rest`: what else their
+    trafficRouting says."""
 
     field: str
     value: Obj
     objects: tuple[Obj, ...]
     files: tuple[str, ...] = ()
+    rest: Obj = field(default_factory=dict)
+
+    @property
+    def routing(self) -> Obj:
+        """The trafficRouting of their Rollout."""
+        return {self.field: self.value, "managedRoutes": [{"name": name} for name in MANAGED], **self.rest}
 
     def router(self, status: Obj | None = None) -> Router:
         """The router of a Rollout with this status."""
-        return router(self.field, self.value, managed=MANAGED, status=status, settings=SETTINGS)
+        return router(self.field, self.value, managed=MANAGED, status=status, settings=SETTINGS, **self.rest)
 
 
 def made(api_version: str, kind: str, name: str, spec: Obj) -> Obj:
@@ -45,6 +52,33 @@ def istio() -> Users:
     objects = (
         made(api, "VirtualService", "vs", virtual_service),
         made(api, "DestinationRule", "dr", {"host": "shop", "subsets": subsets}),
+    )
+    return Users("istio", value, objects, ("istio",))
+
+
+def istio_sections() -> Users:
+    """Two VirtualServices by Service: one with HTTP and TLS routes, one in another namespace with TCP routes."""
+    hosts = ("stable.default.svc.cluster.local", "canary", "shadow")
+
+    def route(**rest: Any) -> Obj:
+        shares = zip(hosts, (100, 0, 0), strict=True)
+        ports = [{"destination": {"host": name, "port": {"number": 80}}, "weight": weight} for name, weight in shares]
+        return {**rest, "route": ports}
+
+    other = {"match": [{"port": 8443, "sniHosts": ["a"]}], "route": [{"destination": {"host": "e"}}]}
+    tls = [other, route(match=[{"port": 443, "sniHosts": ["b", "a"]}])]
+    tcp = [{**other, "match": [{"port": 3306}]}, route(match=[{"port": 5432}])]
+    api = "networking.istio.io/v1alpha3"
+    plain = route(name="main", match=[{"uri": {"prefix": "/"}}], retries={"attempts": 2})
+    value = {
+        "virtualServices": [
+            {"name": "web", "routes": ["main"], "tlsRoutes": [{"port": 443, "sniHosts": ["a", "b"]}]},
+            {"name": "db.default", "tcpRoutes": [{"port": 5432}]},
+        ]
+    }
+    objects = (
+        made(api, "VirtualService", "web", {"hosts": ["shop"], "http": [plain], "tls": tls}),
+        made(api, "VirtualService", "db", {"hosts": ["db"], "tcp": tcp}),
     )
     return Users("istio", value, objects, ("istio",))
 
@@ -116,6 +150,25 @@ def gateway() -> Users:
     return Users("plugins", {GATEWAY_API: config}, routes, files)
 
 
+def gateway_many() -> Users:
+    """Routes by name, with and without header routes, and by label; a label of their own while an update runs."""
+    refs = [{"name": name, "port": 80, "weight": weight} for name, weight in (("stable", 100), ("canary", 0), ("e", 0))]
+    matches = [{"path": {"type": "PathPrefix", "value": "/a"}, "headers": [{"name": "v", "value": "2"}]}, {}]
+    rules: list[Obj] = [{"name": "first", "matches": matches, "backendRefs": refs}, {"backendRefs": refs[2:]}]
+    http = GATEWAY_ROUTES[0]
+    routes = tuple(
+        made(http.api_version, http.kind, name, {"parentRefs": [{"name": "gateway"}], "rules": rules})
+        for name in ("named", "selected", "plain")
+    )
+    config = {
+        "httpRoutes": [{"name": "named", "useHeaderRoutes": True}, {"name": "plain"}],
+        "httpRouteSelector": {"matchLabels": {"team": "shop"}},
+        "inProgressLabelKey": "moving",
+        "inProgressLabelValue": "yes",
+    }
+    return Users("plugins", {GATEWAY_API: config}, routes, ("gateway-api-httproutes",))
+
+
 def _ingress(name: str, port: Obj) -> Obj:
     paths: list[Any] = [
         {"path": f"/{service}", "pathType": "Prefix", "backend": {"service": {"name": service, "port": port}}}
@@ -134,7 +187,41 @@ def alb() -> Users:
     return Users("alb", {"ingress": "i", "servicePort": 80}, (_ingress("i", {"name": "use-annotation"}),))
 
 
-DEFINED: tuple[Callable[[], Users], ...] = (istio, smi, ambassador, app_mesh, traefik, apisix, gateway)
+def nginx_many() -> Users:
+    """Two stable Ingresses, a prefix and annotations of their own, and a whole of 1000."""
+    objects = tuple(_ingress(name, {"number": 80}) for name in ("i", "j"))
+    objects[0]["metadata"]["annotations"]["kubernetes.io/ingress.class"] = "own"
+    objects[1]["spec"] |= {"ingressClassName": "nginx", "tls": [{"hosts": ["shop"], "secretName": "s"}]}
+    value = {
+        "stableIngresses": ["i", "j"],
+        "annotationPrefix": "own.io",
+        "additionalIngressAnnotations": {"canary-by-header": "x-canary"},
+        "canaryIngressAnnotations": {"plain": "as it is"},
+    }
+    return Users("nginx", value, objects, rest={"maxTrafficWeight": 1000})
+
+
+def alb_many() -> Users:
+    """Two Ingresses with a root Service, a prefix of their own and stickiness; another Rollout uses one of them too."""
+    objects = tuple(_ingress(name, {"name": "use-annotation"}) for name in ("i", "j"))
+    books = {"rollouts.argoproj.io/managed-alb-annotations": '{"other":["own.io/actions.x"]}', "own.io/actions.x": "{}"}
+    objects[1]["metadata"]["annotations"] |= books
+    sticky = {"enabled": True, "durationSeconds": 60}
+    value = {"ingresses": ["i", "j"], "rootService": "stable", "annotationPrefix": "own.io", "servicePort": 443}
+    return Users("alb", {**value, "stickinessConfig": sticky}, objects)
+
+
+DEFINED: tuple[Callable[[], Users], ...] = (
+    istio,
+    istio_sections,
+    smi,
+    ambassador,
+    app_mesh,
+    traefik,
+    apisix,
+    gateway,
+    gateway_many,
+)
 """Routers whose kinds come from definitions."""
 
-ALL = (*DEFINED, nginx, alb)
+ALL = (*DEFINED, nginx, nginx_many, alb, alb_many)

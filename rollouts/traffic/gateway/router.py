@@ -5,18 +5,20 @@ Source: the contract of the plugin argoproj-labs/gatewayAPI, whose configuration
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from rollouts.api import fielderrors
 from rollouts.api.canary import CanaryStrategy
 from rollouts.api.rollout import Rollout
-from rollouts.decide.plan import Event, HeaderRoute, Split
+from rollouts.decide.plan import Event, HeaderRoute, MirrorRoute, Split
 from rollouts.kube.refs import Obj, Ref
 from rollouts.traffic.base import Edit, RoutingError, Selection, TrafficSettings
+from rollouts.traffic.gateway import mirrors as mirroring
 from rollouts.traffic.gateway.config import KINDS, PATH, GatewayConfig, Kind, read
 from rollouts.traffic.gateway.rules import Whose
 
 IN_PROGRESS, _VALUE = "rollouts.argoproj.io/gatewayapi-canary", "in-progress"
+T = TypeVar("T", HeaderRoute, MirrorRoute)
 _PORT = 8080  # where the Service of an experiment is reached, when its pods declare no port
 
 
@@ -28,6 +30,7 @@ class Gateway:
     config: GatewayConfig
     namespace: str
     known: tuple[HeaderRoute, ...]
+    known_mirrors: tuple[MirrorRoute, ...]
     wrong: str
 
     @classmethod
@@ -35,8 +38,10 @@ class Gateway:
         config, wrong = read(value)
         routes = [step.set_header_route for step in canary.steps if step.set_header_route is not None]
         known = tuple(HeaderRoute(route.name, route.match) for route in routes if route.match)
+        copies = [step.set_mirror_route for step in canary.steps if step.set_mirror_route is not None]
+        mirrors = tuple(MirrorRoute(one.name, one.match, _share(one.percentage)) for one in copies if one.match)
         namespace = config.namespace or rollout.metadata.namespace
-        return cls(rollout, config, namespace, known, wrong or _unserved(canary) or _mirrored(canary))
+        return cls(rollout, config, namespace, known, mirrors, wrong or _unserved(canary) or _mirrored(canary, config))
 
     # ── which routes ──
 
@@ -86,13 +91,18 @@ class Gateway:
             what = "backendRef was not found in" if kind.headers else "backendRef list was not found in"
             services = f"both {split.canary.service} and {split.stable.service}"
             raise RoutingError(f"{what} {kind.key}: no rule of {route['metadata']['name']} leads to {services}")
-        if headers:
-            own = [rule for rule in rules if whose.ours(rule)]
-            others = [rule for rule in rules if rule not in own]
-            wanted = whose.made(others, (one for one in split.routes if isinstance(one, HeaderRoute)))
-            rules = [*others, *(_as_found(rule, own) for rule in wanted)]
-        said = [whose.weighed(rule) if whose.carries(rule) and not split.held else rule for rule in rules]
-        return {**route, "spec": {**route["spec"], "rules": said}}
+        mirrors = kind.key == "httpRoute" and headers
+        others = [rule for rule in rules if not (headers and whose.ours(rule))]
+        if mirrors:
+            others = mirroring.without(others, self.known_mirrors, split.canary.service)
+        own = [rule for rule in rules if rule not in others]
+        said = [whose.weighed(rule) if whose.carries(rule) and not split.held else rule for rule in others]
+        carrying = [rule for rule in said if whose.carries(rule)]
+        made = whose.made(others, _of(HeaderRoute, split)) if headers else ()
+        copied = mirroring.made(carrying, _of(MirrorRoute, split), split.canary.service) if mirrors else ()
+        # Copies first: of two rules for the same requests the first one counts.
+        first, last = ([_as_found(rule, own) for rule in ours] for ours in (copied, made))
+        return {**route, "spec": {**route["spec"], "rules": [*first, *said, *last]}}
 
     def _whose(self, kind: Kind, split: Split) -> Whose:
         weights = self.rollout.status.canary.weights
@@ -121,14 +131,28 @@ def _unserved(canary: CanaryStrategy) -> str:
     return fielderrors.invalid(f"spec.strategy.canary.{field}", "", text)
 
 
-def _mirrored(canary: CanaryStrategy) -> str:
-    """A mirror step that no router of the Rollout acts on."""
+def _mirrored(canary: CanaryStrategy, config: GatewayConfig) -> str:
+    """A mirror step that cannot be said, or that no router of the Rollout acts on."""
     routing = canary.traffic_routing
+    able = any(route.use_header_routes for kind in KINDS if kind.key == "httpRoute" for route in config.named(kind))
     for at, step in enumerate(canary.steps):
-        if step.set_mirror_route is not None and not (routing and routing.istio):
-            path = f"spec.strategy.canary.steps[{at}].setMirrorRoute"
-            return fielderrors.forbidden(path, "routes of the Gateway API are not mirrored by this controller")
+        path = f"spec.strategy.canary.steps[{at}].setMirrorRoute"
+        if step.set_mirror_route is None:
+            continue
+        if not able and not (routing and routing.istio):
+            return fielderrors.forbidden(path, "needs an HTTPRoute that is named with useHeaderRoutes, or as httpRoute")
+        for number, match in enumerate(step.set_mirror_route.match if able else ()):
+            if fault := mirroring.fault(match):
+                return fielderrors.invalid(f"{path}.match[{number}].method", match.method, fault)
     return ""
+
+
+def _share(percentage: int | None) -> int:
+    return 100 if percentage is None else percentage
+
+
+def _of(kind: type[T], split: Split) -> Iterator[T]:
+    return (route for route in split.routes if isinstance(route, kind))
 
 
 def _labels(obj: Obj) -> dict[str, str]:

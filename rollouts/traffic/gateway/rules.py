@@ -12,7 +12,7 @@ from rollouts.api.canary import HeaderRoutingMatch, StringMatch
 from rollouts.decide.plan import HeaderRoute, Split
 from rollouts.kube.refs import Obj
 
-_ROOT = {"type": "PathPrefix", "value": "/"}
+ROOT = {"type": "PathPrefix", "value": "/"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +34,18 @@ class Whose:
 
     def carries(self, rule: Obj) -> bool:
         """Whether a rule shares traffic between canary and stable."""
-        found = {_service(backend) for backend in rule.get("backendRefs") or ()}
+        found = {service(backend) for backend in rule.get("backendRefs") or ()}
         return not self.ours(rule) and {self.split.canary.service, self.split.stable.service} <= found
 
     def weighed(self, rule: Obj) -> Obj:
         """The rule with the weights of the split; other backends keep theirs."""
         shares = {share.service: share.weight for share in (self.split.stable, *self.split.additional)}
         shares[self.split.canary.service] = self.split.canary.weight
-        found = [backend for backend in rule["backendRefs"] if _service(backend) not in self.former - shares.keys()]
-        there = {_service(backend) for backend in found}
+        found = [backend for backend in rule["backendRefs"] if service(backend) not in self.former - shares.keys()]
+        there = {service(backend) for backend in found}
         missing = [self._experiment(one.service) for one in self.split.additional if one.service not in there]
         backends = [
-            {**backend, "weight": shares[_service(backend)]} if _service(backend) in shares else backend
+            {**backend, "weight": shares[service(backend)]} if service(backend) in shares else backend
             for backend in (*found, *missing)
         ]
         return {**rule, "backendRefs": backends}
@@ -62,7 +62,7 @@ class Whose:
         if name:
             return any(re.fullmatch(rf"{re.escape(own)}(-\d+)?", name) for own in self.split.managed)
         backends = rule.get("backendRefs") or []
-        alone = len(backends) == 1 and _service(backends[0]) == self.split.canary.service
+        alone = len(backends) == 1 and service(backends[0]) == self.split.canary.service
         return alone and any(_answers(rule, route) for route in self.known)
 
     def made(self, rules: Iterable[Obj], routes: Iterable[HeaderRoute]) -> Iterator[Obj]:
@@ -76,28 +76,33 @@ class Whose:
     def _led(self, rule: Obj, route: HeaderRoute) -> Obj | None:
         """The rule for requests with these headers only, to the canary; None when no request could meet both."""
         wanted = [_header(one) for one in route.match]
-        standing = rule.get("matches") or [{"path": _ROOT} if self.paths else {}]
+        standing = rule.get("matches") or [{"path": ROOT} if self.paths else {}]
         matches = [found for found in (self._narrowed(match, wanted) for match in standing) if found is not None]
         if not matches:
             return None
-        canary = next(each for each in rule["backendRefs"] if _service(each) == self.split.canary.service)
+        canary = next(each for each in rule["backendRefs"] if service(each) == self.split.canary.service)
         backend = {"group": "", "kind": "Service", **canary, "weight": 1}
         return {**rule, "matches": matches, "backendRefs": [backend]}
 
     def _narrowed(self, match: Obj, wanted: list[Obj]) -> Obj | None:
-        found: Mapping[str, Obj] = {header["name"].lower(): header for header in match.get("headers") or ()}
-        for header in wanted:
-            there = found.get(header["name"].lower())
-            if there is not None and _meaning(there) != _meaning(header):
-                return None  # a header has one condition only
-        extra = [header for header in wanted if header["name"].lower() not in found]
-        path = {"path": match.get("path") or _ROOT} if self.paths else {}
-        return {**match, **path, "headers": [*(match.get("headers") or ()), *extra]}
+        headers = joined(match.get("headers") or [], wanted)
+        path = {"path": match.get("path") or ROOT} if self.paths else {}
+        return None if headers is None else {**match, **path, "headers": headers}
 
 
-def _service(backend: Obj) -> str:
+def service(backend: Obj) -> str:
     """The Service that a backend names, "" for one that is none."""
     return str(backend.get("name", "")) if (backend.get("kind") or "Service") == "Service" else ""
+
+
+def joined(headers: list[Obj], wanted: list[Obj]) -> list[Obj] | None:
+    """Conditions on headers that say both; None where one header had to meet two: it has one condition only."""
+    found: Mapping[str, Obj] = {header["name"].lower(): header for header in headers}
+    for header in wanted:
+        there = found.get(header["name"].lower())
+        if there is not None and _meaning(there) != _meaning(header):
+            return None
+    return [*headers, *(header for header in wanted if header["name"].lower() not in found)]
 
 
 def _answers(rule: Obj, route: HeaderRoute) -> bool:
@@ -113,11 +118,12 @@ def _meaning(header: Obj) -> tuple[str, str, str]:
 
 
 def _header(match: HeaderRoutingMatch) -> Obj:
-    kind, value = _condition(match.header_value)
+    kind, value = condition(match.header_value)
     return {"name": match.header_name, "type": kind, "value": value}
 
 
-def _condition(value: StringMatch | None) -> tuple[str, str]:
+def condition(value: StringMatch | None) -> tuple[str, str]:
+    """Kind and text of what a header has to be like."""
     if value is not None and value.exact:
         return "Exact", value.exact
     if value is not None and value.prefix:
