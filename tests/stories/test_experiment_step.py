@@ -199,7 +199,7 @@ async def test_whatever_ends_the_update_ends_its_experiment(how: str) -> None:
             await stage.undo()
         await becomes(stage, "Successful", FIRST)
         assert stage.get(EXPERIMENT, FIRST)["spec"]["terminate"]
-        assert stage.status()["canary"].get("currentExperiment", "") != FIRST
+        await stage.until(lambda: stage.status()["canary"].get("currentExperiment", "") != FIRST)
 
 
 async def test_what_happens_to_its_analyses_is_told_of_the_rollout_too() -> None:
