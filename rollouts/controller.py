@@ -125,6 +125,7 @@ class RolloutController:
         if not announced:
             self._speak(obj, (*outcome.events, *(events if stored else ())))
         self._log(key, plan, status, outcome)
+        self._observer.ask(key, obj, last.asks)
         if outcome.error is not None:
             raise outcome.error
         return self._next_look(key, last)

@@ -11,6 +11,7 @@ from rollouts.kube.refs import Obj, name_of, namespace_of
 ROLLOUT_PHASES = ("Completed", "Progressing", "Paused", "Timeout", "Error", "Abort")
 RUN_PHASES = ("Pending", "Error", "Failed", "Successful", "Running", "Inconclusive")
 EXPERIMENT_PHASES = ("Pending", "Error", "Successful", "Running", "Inconclusive")
+PROOF_STATES = ("TrafficProven", "WaitingForRequests", "TrafficDiffers", "TrafficLeak", "TrafficUnproven")
 _ROUTERS = (
     ("alb", "ALB"),
     ("ambassador", "Ambassador"),
@@ -46,6 +47,7 @@ class Sources:
 def families(sources: Sources) -> Iterator[Metric]:
     """The gauges of every object there is."""
     yield from _rollouts(sources.rollouts())
+    yield from _proofs(sources.rollouts())
     yield from _experiments(sources.experiments())
     yield from _analysis_runs(sources.analysis_runs())
     yield from _templates((*sources.analysis_templates(), *sources.cluster_analysis_templates()))
@@ -89,6 +91,19 @@ def _rollouts(rollouts: Iterable[Obj]) -> Iterator[Metric]:
         for each in ROLLOUT_PHASES:
             phases.add_metric([*who, strategy, each], each == phase)
     yield from (info, *counts.values(), phases)
+
+
+def _proofs(rollouts: Iterable[Obj]) -> Iterator[Metric]:
+    """Of Rollouts that ask for proof of their traffic: what is known of it, by the reasons of the condition."""
+    known = _gauge("rollout_traffic_proof", "Whether requests follow the weights of a rollout.", "state")
+    for rollout in rollouts:
+        conditions = {condition.get("type"): condition for condition in parts(rollout, "status", "conditions")}
+        if "TrafficProven" in conditions:
+            reason = conditions["TrafficProven"].get("reason", "")
+            for each in PROOF_STATES:
+                known.add_metric([*_who(rollout), each], each == reason)
+    if known.samples:
+        yield known
 
 
 def _experiments(experiments: Iterable[Obj]) -> Iterator[Metric]:

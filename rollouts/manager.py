@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterable
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -13,8 +14,10 @@ from analysis.providers.job import RUN_UID
 from rollouts.analysisrun import AnalysisRunController, ClusterSecrets, ProviderAccess
 from rollouts.api import labels
 from rollouts.apply import Applier
+from rollouts.asking import Asking
 from rollouts.caches import BY_HASH, BY_NAMESPACE, fresh_caches, hashed, in_namespace
 from rollouts.controller import RolloutController
+from rollouts.decide.plan import Event
 from rollouts.experiment.controller import ExperimentController
 from rollouts.experiment.interest import Interest
 from rollouts.experiment.observe import Observer as ExperimentObserver
@@ -41,6 +44,7 @@ from rollouts.kube.queue import Queue
 from rollouts.kube.refs import (
     ANALYSIS_RUN,
     EXPERIMENT,
+    INGRESS,
     JOB,
     ROLLOUT,
     Obj,
@@ -53,6 +57,11 @@ from rollouts.kube.watch import Pace, Scope, Watcher
 from rollouts.kube.wire import Wire
 from rollouts.metrics import Metrics
 from rollouts.observe import Observer
+from rollouts.prober.answering import Answering
+from rollouts.prober.balancers import BalancerChecks, Names, bindings
+from rollouts.prober.elb import Elb
+from rollouts.prober.prober import Prober
+from rollouts.prober.requests import RequestCounter
 from rollouts.servicerelease import RoutingRelease, ServiceRelease, managed_by
 from rollouts.settings import Settings
 from rollouts.traffic.appmesh import router_of
@@ -126,7 +135,12 @@ class Controllers:
 
     def _reconcilers(self, clock: Clock, metrics: Metrics | None, http: Http) -> None:
         """Who works on the keys of each queue."""
-        observer = Observer(self.caches, self._traffic, self.settings.instance_id)
+        self._prober = self._probing(clock, http)
+        settings = self.settings
+        asking = Asking(
+            self._prober, timedelta(seconds=settings.verify_retry_interval), settings.aws_verify_target_group
+        )
+        observer = Observer(self.caches, self._traffic, settings.instance_id, asking)
         applier = Applier(self._wire, self.caches, observer, self._traffic)
         self._rollout_controller = RolloutController(
             self._wire, self.caches, observer, applier, self.recorder, clock, metrics, self._prepare
@@ -151,6 +165,19 @@ class Controllers:
             metrics,
             self.settings.instance_id,
         )
+
+    def _probing(self, clock: Clock, http: Http) -> Prober:
+        """Who finds out what decisions ask of the world outside of the cluster."""
+        names = Names(self.settings.alb_tag_key_resource_id, bindings(self.settings.target_group_binding_api_version))
+        counter = RequestCounter(http, clock, ClusterSecrets(self._wire))
+        ingresses = self.caches.routing[INGRESS].get
+        checks = BalancerChecks(Elb(http, clock), self._wire, ingresses, self.caches.services.get, clock, names)
+        ask = Answering(counter, checks)
+
+        def tell(rollout: Obj, event: Event) -> None:
+            self.recorder.record(rollout, event.type, event.reason, event.message)
+
+        return Prober(ask, clock, self.rollouts.add, tell)
 
     @property
     def queues(self) -> tuple[Queue[Key], ...]:
@@ -352,6 +379,7 @@ class Controllers:
             for queue in self.queues:
                 queue.close()
             await asyncio.gather(*working)
+            await self._prober.close()
             await self._run_controller.close()
             await self.recorder.close()
             await posting

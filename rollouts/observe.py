@@ -19,9 +19,11 @@ from rollouts.api.rollout import Rollout, RolloutSpec
 from rollouts.api.status import RolloutStatus
 from rollouts.api.template import pod_template_hash, step_hash
 from rollouts.api.unreadable import readable
+from rollouts.asking import Asking
 from rollouts.caches import BY_HASH, BY_NAMESPACE, ORPHANS, Caches
 from rollouts.decide import workload
 from rollouts.decide.experimentview import experiment_seen
+from rollouts.decide.questions import Ask
 from rollouts.decide.references import template_refs
 from rollouts.decide.restart import pending
 from rollouts.decide.world import NO_HASH, Hash, Pod, ReplicaSet, Run, Service, World
@@ -73,18 +75,27 @@ _ABSENT = _Template("", None)
 
 
 class Observer:
-    """Builds worlds. `traffic` and `instance_id` are the controller's settings that decisions depend on."""
+    """Builds worlds. `traffic` and `instance_id` are the controller's settings that decisions depend on; `asking` leads
+    to the world outside of the cluster."""
 
-    def __init__(self, caches: Caches, traffic: TrafficSettings, instance_id: str = "") -> None:
+    def __init__(
+        self, caches: Caches, traffic: TrafficSettings, instance_id: str = "", asking: Asking | None = None
+    ) -> None:
         self._caches = caches
         self._traffic = traffic
         self._instance_id = instance_id
+        self._asking = asking or Asking()
         self._parsed: dict[Key, _Parsed] = {}
         self._read: dict[Key, _Template] = {}
 
     def forget(self, key: Key) -> None:
         """The Rollout is gone."""
         self._parsed.pop(key, None)
+        self._asking.probe.forget(key)
+
+    def ask(self, key: Key, obj: Obj, asks: Iterable[Ask]) -> None:
+        """Pass on what a decision would like to know: a later world holds what is found out by then."""
+        self._asking.probe.follow(key, obj, asks)
 
     def world(self, obj: Obj) -> World:
         """The world around this Rollout, as the caches have it."""
@@ -95,6 +106,7 @@ class Observer:
             return World(rollout, spec_fault=parsed.fault)
         owned, orphans = self._replica_sets(rollout)
         templates = self.templates(namespace, template_refs(rollout))
+        routing, routing_error = self._routing(rollout)
         return World(
             rollout=rollout,
             template_hash=parsed.template_hash,
@@ -110,11 +122,15 @@ class Observer:
                 for one, owned in _claimed(self._caches.experiments, rollout)
             ),
             pods=self._pods(rollout, owned),
-            routing_error=self._routing_error(rollout),
+            routing=routing,
+            routing_error=routing_error,
             spec_fault="",
             left_out=parsed.left_out,
             instance_id=self._instance_id,
             workload=None if found is None else workload.workload(found, is_shared(self._caches.rollouts, obj)),
+            answers=self._asking.probe.answers((namespace, rollout.metadata.name)),
+            ask_interval=self._asking.interval,
+            verifies_targets=self._asking.balancers,
         )
 
     def _parse(self, obj: Obj, found: Obj | None) -> _Parsed:
@@ -181,12 +197,16 @@ class Observer:
             if (controller_of(obj) or {}).get("name") == rs.name
         )
 
-    def _routing_error(self, rollout: Rollout) -> str:
+    def _routing(self, rollout: Rollout) -> tuple[tuple[str, ...], str]:
+        """The routing objects in words, and what is wrong with them."""
+        named: list[str] = []
         for router in routers(rollout, self._traffic):
-            error = router.fault(self.routing_objects(router))
+            objects = self.routing_objects(router)
+            error = router.fault(objects)
             if error:
-                return error
-        return ""
+                return (), error
+            named += map(str, objects)
+        return tuple(dict.fromkeys(named)), ""
 
     def routing_objects(self, router: Router) -> dict[Ref, Obj]:
         """Those of the objects that this router needs which exist."""

@@ -62,7 +62,11 @@ class Settings:
     leader_elect: bool = True
     terms: Terms = field(default_factory=Terms)
     identity: str = ""
+    aws_verify_target_group: bool = False
+    alb_tag_key_resource_id: str = "ingress.k8s.aws/resource"
+    target_group_binding_api_version: str = "elbv2.k8s.aws/v1beta1"
     verify_retry_interval: float = 10.0
+    """Between two questions of what traffic really does."""
     prometheus_address: str = ""
     job_namespace: str = ""
     """Where Jobs of analysis run; "": beside their AnalysisRun."""

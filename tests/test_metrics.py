@@ -79,6 +79,16 @@ async def test_counters_keep_argos_names_without_a_suffix(metrics: Metrics) -> N
     assert b"_created" not in metrics.expose()
 
 
+def test_a_leak_of_traffic_is_shown_of_those_who_ask_for_proof(metrics: Metrics) -> None:
+    leaking = {"conditions": [{"type": "TrafficProven", "status": "False", "reason": "TrafficLeak"}]}
+    metrics.sources = Sources(rollouts=lambda: [rollout(status=leaking), rollout("cart")])
+    shown = lines(metrics, "rollout_traffic_proof")
+    assert len(shown) == 5
+    assert [line for line in shown if line.endswith(" 1.0")] == [
+        'rollout_traffic_proof{name="shop",namespace="prod",state="TrafficLeak"} 1.0'
+    ]
+
+
 def test_a_standby_shows_no_objects(metrics: Metrics) -> None:
     assert lines(metrics, "rollout_info") == []
     assert lines(metrics, "build_info") != []

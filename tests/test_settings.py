@@ -107,8 +107,6 @@ def test_a_value_that_cannot_be_read_is_refused_by_the_name_of_its_flag(argv: tu
         "--controllers=analysis",
         "--self-service-notification-enabled",
         "--enable-pprof-address=:6060",
-        "--aws-verify-target-group",
-        "--alb-verify-weight=true",
     ],
 )
 def test_a_feature_that_is_not_there_is_refused_and_not_ignored(flag: str) -> None:
@@ -117,7 +115,13 @@ def test_a_feature_that_is_not_there_is_refused_and_not_ignored(flag: str) -> No
 
 
 def test_turning_off_a_feature_that_is_not_there_is_fine() -> None:
-    assert read("--self-service-notification-enabled=false", "--aws-verify-target-group=false") is not None
+    assert read("--self-service-notification-enabled=false") is not None
+
+
+@pytest.mark.parametrize("flag", ["--aws-verify-target-group", "--alb-verify-weight=true"])
+def test_load_balancers_are_asked_under_either_name_of_the_flag(flag: str) -> None:
+    assert read(flag).aws_verify_target_group
+    assert not read().aws_verify_target_group
 
 
 def test_requests_are_limited_only_when_asked_for() -> None:

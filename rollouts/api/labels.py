@@ -19,6 +19,7 @@ MANAGED_BY_ROLLOUTS = "argo-rollouts.argoproj.io/managed-by-rollouts"
 EXPERIMENT_NAME = "experiment.argoproj.io/name"
 EXPERIMENT_TEMPLATE_NAME = "experiment.argoproj.io/template-name"
 NOTIFIED = "notified.notifications.argoproj.io"
+TRAFFIC_PROOF = "traffic.rollouts.dev/proof"
 LAST_APPLIED_CONFIGURATION = "kubectl.kubernetes.io/last-applied-configuration"
 
 NOT_COPIED_TO_REPLICA_SETS = frozenset(
@@ -31,6 +32,7 @@ NOT_COPIED_TO_REPLICA_SETS = frozenset(
         WORKLOAD_GENERATION,
         WORKLOAD_REPLICAS,
         MIGRATED_FROM,
+        TRAFFIC_PROOF,
     }
 )
 """Annotations of a Rollout that its ReplicaSets do not take over.

@@ -8,6 +8,7 @@ import argparse
 import asyncio
 from collections.abc import Iterable, Iterator
 
+from rollouts.asking import Asking
 from rollouts.caches import Caches, fresh_caches
 from rollouts.cli.session import Session
 from rollouts.decide import decide
@@ -32,7 +33,9 @@ async def why(session: Session, args: argparse.Namespace) -> None:
     rollout = await session.rollout(args.name)
     caches = fresh_caches(_TRAFFIC)
     unread = await _fill(session.wire, session.namespace, caches, rollout)
-    plan = decide(Observer(caches, _TRAFFIC).world(rollout), session.now())
+    # Nobody is asked here; that the controller asks AWS can be seen by what it has written.
+    asking = Asking(balancers=bool((rollout.get("status") or {}).get("alb")))
+    plan = decide(Observer(caches, _TRAFFIC, asking=asking).world(rollout), session.now())
     for line in (_headline(rollout), *_waits(plan), *_deeds(plan), *unread):
         session.say(line)
 

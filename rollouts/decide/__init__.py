@@ -15,6 +15,7 @@ from rollouts.decide.context import Context
 from rollouts.decide.facts import Said
 from rollouts.decide.invalid import refuse
 from rollouts.decide.plan import Action, Plan, UpdateReplicaSet, Wait
+from rollouts.decide.questions import Ask
 from rollouts.decide.references import fault
 from rollouts.decide.status import after
 from rollouts.decide.world import World
@@ -52,7 +53,8 @@ def _once(world: World, now: datetime) -> Plan:
     story = canary.story if ctx.blue_green is None else bluegreen.story
     said = (*story(ctx), *workload.hand_over(ctx))
     status, events = after(ctx, said)
-    return Plan(_steps(ctx, status, said), status, events)
+    asks = tuple(item for item in said if isinstance(item, Ask))
+    return Plan(_steps(ctx, status, said), status, events, asks=asks)
 
 
 def _steps(ctx: Context, status: RolloutStatus, said: Iterable[Said]) -> tuple[Action | Wait, ...]:

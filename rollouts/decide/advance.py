@@ -3,7 +3,7 @@
 from typing import Any
 
 from rollouts.api.status import PauseCondition, RolloutStatus
-from rollouts.decide import experiments, wording
+from rollouts.decide import balancers, experiments, wording
 from rollouts.decide.context import Context
 from rollouts.decide.facts import Aborting, Pausing, Said
 from rollouts.decide.pauses import completed as pause_completed
@@ -18,7 +18,7 @@ def advance(ctx: Context, status: RolloutStatus, said: tuple[Said, ...], events:
     """The fields of the status that change by moving on. `status` holds this pass's weights and run verdicts."""
     if (status.abort or any(isinstance(item, Aborting) for item in said)) and not ctx.is_stable:
         return _aborted(ctx)
-    reason = promotion(ctx)
+    reason = promotion(ctx, status)
     if reason:
         return _promoted(ctx, status, reason, events)
     updates: Updates = {"aborted_at": None}
@@ -39,8 +39,9 @@ def _aborted(ctx: Context) -> Updates:
     }
 
 
-def promotion(ctx: Context) -> str:
-    """Why the current template becomes the stable one now, as the event RolloutCompleted says it; "" if it does not."""
+def promotion(ctx: Context, status: RolloutStatus) -> str:
+    """Why the current template becomes the stable one now, as the event RolloutCompleted says it; "" if it does not.
+    `status` already holds this pass's weights."""
     if ctx.new is None:
         return ""
     if ctx.initial:
@@ -53,9 +54,18 @@ def promotion(ctx: Context) -> str:
         return "Full promotion requested"
     if ctx.rolls_back_fast:
         return "Rollback within window"
-    if ctx.step is None:
+    if ctx.step is None and _end_is_seen(ctx, status):
         return f"Completed all {len(ctx.steps)} canary steps"
     return ""
+
+
+def _end_is_seen(ctx: Context, status: RolloutStatus) -> bool:
+    """All traffic goes to the new version, as far as anybody can be asked who could tell otherwise."""
+    asked = ctx.proof is not None or balancers.routing(ctx) is not None
+    weights = status.canary.weights
+    if not asked or not ctx.steps or ctx.replicas == 0 or weights is None:
+        return True
+    return weights.canary.weight == ctx.max_weight and weights.verified is not False
 
 
 def _promoted(ctx: Context, status: RolloutStatus, reason: str, events: list[Event]) -> Updates:

@@ -6,7 +6,7 @@ is whole, analysed and promoted, and what they left goes last.
 
 from collections.abc import Iterator
 
-from rollouts.decide import activation, experiments, gates, metadata, restart, revision, runs, stacks
+from rollouts.decide import activation, balancers, experiments, gates, metadata, proof, restart, revision, runs, stacks
 from rollouts.decide.context import Context
 from rollouts.decide.facts import Said
 from rollouts.decide.plan import Adopt, Evict, Wait
@@ -34,6 +34,8 @@ def story(ctx: Context) -> Iterator[Said]:
     yield from revision.forget(ctx)
     yield from activation.preview(ctx)
     yield from activation.activate(ctx)
+    yield from balancers.preview_targets(ctx)
+    yield from proof.follow(ctx)
     yield from experiments.follow(ctx)  # those of a canary that this was before
     yield from runs.follow(ctx)
     yield from stacks.scale(ctx)

@@ -6,7 +6,20 @@ recorded in an earlier pass.
 
 from collections.abc import Iterator
 
-from rollouts.decide import experiments, metadata, pauses, restart, revision, runs, scaling, services, steps, weights
+from rollouts.decide import (
+    balancers,
+    experiments,
+    metadata,
+    pauses,
+    proof,
+    restart,
+    revision,
+    runs,
+    scaling,
+    services,
+    steps,
+    weights,
+)
 from rollouts.decide.context import Context
 from rollouts.decide.facts import Pausing, Said
 from rollouts.decide.plan import Adopt, Evict, Wait
@@ -32,6 +45,8 @@ def story(ctx: Context) -> Iterator[Said]:
     yield from revision.forget(ctx)
     yield from services.point(ctx)
     yield from weights.route(ctx)
+    yield from balancers.canary_targets(ctx)
+    yield from proof.follow(ctx)
     judged = (*experiments.follow(ctx), *runs.follow(ctx))
     yield from judged
     if any(isinstance(item, Pausing) for item in judged):

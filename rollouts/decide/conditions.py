@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from rollouts.api import defaults
 from rollouts.api.status import BlueGreenStatus, RolloutCondition, RolloutStatus
-from rollouts.decide import wording
+from rollouts.decide import proof, wording
 from rollouts.decide.context import Context, scale_down_deadline
 from rollouts.decide.facts import Aborting, Said
 from rollouts.decide.plan import CreateReplicaSet, Event, UpdateRollout, Wait
@@ -218,7 +218,13 @@ def deadline(ctx: Context, current: Iterable[RolloutCondition]) -> datetime | No
         return None
     step = ctx.step
     waits = step is not None and bool(step.pause or step.analysis or step.experiment)
-    if waits or _is_analysed(ctx) or ctx.halted or any(rs.replicas and scale_down_deadline(rs) for rs in ctx.others):
+    if (
+        waits
+        or proof.waits(ctx)
+        or _is_analysed(ctx)
+        or ctx.halted
+        or any(rs.replicas and scale_down_deadline(rs) for rs in ctx.others)
+    ):
         return None
     return progressing.last_update_time + timedelta(seconds=defaults.progress_deadline_seconds(ctx.rollout))
 

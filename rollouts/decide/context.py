@@ -10,6 +10,7 @@ from functools import cached_property
 
 from rollouts.api import defaults, labels
 from rollouts.api.canary import CanaryStep, CanaryStrategy
+from rollouts.api.proof import Proof, proof
 from rollouts.api.status import BlueGreenStatus, RolloutStatus, TrafficWeights
 from rollouts.api.template import templates_equal
 from rollouts.decide.injected import own_template
@@ -57,6 +58,11 @@ class Context:
     def routed(self) -> bool:
         """Shares are kept by a traffic router rather than by the ratio of pods."""
         return self.canary.traffic_routing is not None
+
+    @cached_property
+    def proof(self) -> Proof | None:
+        """What the Rollout asks to be proven of its traffic, if anything."""
+        return proof(self.rollout)
 
     # ── ReplicaSets ──
 

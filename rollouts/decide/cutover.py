@@ -4,7 +4,7 @@ from typing import Any
 
 from rollouts.api import labels
 from rollouts.api.status import CanaryStatus, PauseCondition, RolloutStatus
-from rollouts.decide import gates, wording
+from rollouts.decide import balancers, gates, wording
 from rollouts.decide.context import Context
 from rollouts.decide.facts import Aborting, Pausing, Said
 from rollouts.decide.plan import Event, PointService
@@ -69,7 +69,7 @@ def promotion(ctx: Context, status: RolloutStatus) -> str:
         return "Initial deploy"
     if ctx.is_stable:
         return "Rollback to stable ReplicaSets"
-    if ctx.changed or status.blue_green.active_selector != ctx.hash:
+    if ctx.changed or status.blue_green.active_selector != ctx.hash or not balancers.switch_is_seen(ctx):
         return ""
     if status.promote_full:
         return "Full promotion requested"

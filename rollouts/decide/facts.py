@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 from rollouts.api.status import RolloutAnalysisRunStatus
 from rollouts.decide.plan import Action, Wait
+from rollouts.decide.questions import Ask
 
 Slot: TypeAlias = Literal["Step", "Background", "PrePromotion", "PostPromotion"]
 """Which current run a status entry is about; also the value of the run's label `rollout-type`."""
@@ -39,5 +40,5 @@ class CurrentExperiment:
     name: str
 
 
-Fact: TypeAlias = Pausing | Aborting | CurrentRun | CurrentExperiment
+Fact: TypeAlias = Pausing | Aborting | CurrentRun | CurrentExperiment | Ask
 Said: TypeAlias = Action | Wait | Fact

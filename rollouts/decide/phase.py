@@ -1,7 +1,7 @@
 """Pure. Phase and message: the one word, and the one sentence, that health checks read."""
 
 from rollouts.api.status import RolloutStatus
-from rollouts.decide import wording
+from rollouts.decide import proof, wording
 from rollouts.decide.context import Context
 from rollouts.decide.withdraw import withdraws
 
@@ -25,6 +25,9 @@ def phase(ctx: Context, status: RolloutStatus) -> tuple[str, str]:
 
 
 def _unfinished(ctx: Context, status: RolloutStatus) -> str:
+    asked = status.condition(proof.TRAFFIC_PROVEN)
+    if asked is not None and asked.status == "False" and proof.waits(ctx) and not ctx.is_stable:
+        return f"waiting for proof of traffic: {asked.message}"
     if status.updated_replicas < ctx.replicas:
         return "more replicas need to be updated"
     if status.available_replicas < status.updated_replicas:

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from analysis.schema import Obj
 from rollouts.api.canary import HeaderRoutingMatch, RouteMatch
 from rollouts.api.status import RolloutStatus
+from rollouts.decide.questions import Ask
 from rollouts.decide.world import Hash
 
 # ── actions: each compares before it writes, so that doing it twice is doing it once ──
@@ -237,12 +238,14 @@ class Event:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A decision. `steps` are actions and waits in the order of the story; `status` is what stands once every
-    action succeeded; `invalid` names what makes the spec unusable ("" when it is sound)."""
+    action succeeded; `invalid` names what makes the spec unusable ("" when it is sound); `asks` is what a later
+    decision would like to know."""
 
     steps: tuple[Action | Wait, ...]
     status: RolloutStatus
     events: tuple[Event, ...] = ()
     invalid: str = ""
+    asks: tuple[Ask, ...] = ()
 
     @property
     def actions(self) -> tuple[Action, ...]:

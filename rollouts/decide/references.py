@@ -6,7 +6,7 @@ Only the first fault is told, in the order and the words of Argo Rollouts.
 from collections.abc import Iterator
 
 from analysis.api import AnalysisTemplateRef
-from rollouts.api import fielderrors, labels
+from rollouts.api import fielderrors, labels, proof
 from rollouts.api.canary import RolloutAnalysis
 from rollouts.api.rollout import Rollout
 from rollouts.api.support import unsupported
@@ -30,6 +30,8 @@ def spec_fault(rollout: Rollout) -> str:
 
 
 def _references(world: World) -> Iterator[str]:
+    if error := proof.fault(world.rollout):
+        yield error
     yield from _services(world)
     yield from _analyses(world)
     yield from experiment_faults(world)

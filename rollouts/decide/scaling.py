@@ -6,7 +6,7 @@ Shrinking waits for what the status *records* of the traffic, never for what the
 from collections.abc import Iterator
 
 from rollouts.api import defaults, labels
-from rollouts.decide import deadlines
+from rollouts.decide import balancers, deadlines, proof
 from rollouts.decide.context import Context, scale_down_deadline
 from rollouts.decide.plan import CreateReplicaSet, UpdateReplicaSet, Wait
 from rollouts.decide.replicas import ceil_share
@@ -87,6 +87,8 @@ def _keep_until_deadline(ctx: Context, new: ReplicaSet, delay: int) -> Iterator[
     yield from deadlines.noted(ctx, new)
     if recorded is not None and recorded.canary.weight > 0:
         yield Wait("the aborted canary keeps its pods until its share of traffic is recorded as 0")
+    elif held := proof.holds(ctx):
+        yield Wait(f"the aborted canary keeps its pods {held}")
     elif deadline is None and stable is not None and stable.available < ctx.replicas:
         yield Wait(
             f"the aborted canary keeps its pods until stable has all {ctx.replicas} available ({stable.available} now)"
@@ -107,7 +109,10 @@ def _retire(ctx: Context) -> Iterator[UpdateReplicaSet | Wait]:
     # Pods that were asked to go are still counted as available for a moment: they must not be spent twice.
     staying = sum(min(rs.available, rs.replicas) for rs in ctx.world.replica_sets)
     spare = staying - ctx.limits.least_available
-    kept = 0
+    kept, held = 0, proof.holds(ctx)
+    if balancers.holds_old(ctx):
+        yield Wait("older ReplicaSets are kept until the load balancers have all pods of the stable one")
+        return
     for rs in ctx.others:
         if rs.replicas == 0:
             continue
@@ -115,6 +120,8 @@ def _retire(ctx: Context) -> Iterator[UpdateReplicaSet | Wait]:
         if ctx.routed and _in_use(ctx, rs):
             # Not even its unready pods: they may serve again in a moment, and traffic still counts on them.
             yield Wait(f"ReplicaSet {rs.name} is kept while a Service or a recorded weight names it")
+        elif held:
+            yield Wait(f"ReplicaSet {rs.name} is kept {held}")
         elif spare <= 0:
             yield from _shrink(rs, size)
             if size:

@@ -6,7 +6,7 @@ What the active Service selects is never made smaller than the rollout, whatever
 from collections.abc import Iterator
 
 from rollouts.api import defaults, labels
-from rollouts.decide import wording
+from rollouts.decide import proof, wording
 from rollouts.decide.context import Context, scale_down_deadline
 from rollouts.decide.deadlines import begin, desired, is_pending, noted, wait
 from rollouts.decide.plan import CreateReplicaSet, UpdateReplicaSet, Wait
@@ -51,7 +51,9 @@ def _abort(ctx: Context, new: ReplicaSet) -> Iterator[Told]:
     if new.replicas == 0:
         return
     stable = ctx.stable.available if ctx.stable else 0
-    if scale_down_deadline(new) is None and stable < ctx.replicas:
+    if unproven := proof.holds(ctx):
+        yield Wait(f"the aborted ReplicaSet keeps its pods {unproven}")
+    elif scale_down_deadline(new) is None and stable < ctx.replicas:
         yield Wait(f"the aborted ReplicaSet keeps its pods until stable has all {ctx.replicas} ({stable} now)")
     elif scale_down_deadline(new) is None:
         yield from begin(ctx, new, defaults.abort_scale_down_delay_seconds(ctx.rollout) or 0)
@@ -69,7 +71,7 @@ def _retire(ctx: Context) -> Iterator[Told]:
     """Older versions are kept for the scale-down delay, the newest first and no more of them than the limit."""
     limit = defaults.scale_down_delay_revision_limit(ctx.rollout)
     delay = defaults.scale_down_delay_seconds(ctx.rollout)
-    held, kept = _held(ctx), 0
+    held, unproven, kept = _held(ctx), proof.holds(ctx), 0
     for rs in ctx.others:
         if serves(ctx, rs):
             yield from resize(ctx, rs, ctx.replicas)
@@ -78,6 +80,8 @@ def _retire(ctx: Context) -> Iterator[Told]:
             continue
         elif held:
             yield Wait(f"ReplicaSet {rs.name} is kept: {held}")
+        elif unproven:
+            yield Wait(f"ReplicaSet {rs.name} is kept {unproven}")
         elif selected(ctx, strategy(ctx).preview_service) == rs.hash:
             yield Wait(f"ReplicaSet {rs.name} is kept while the preview Service selects it")
         elif delay > 0 and kept < limit and (scale_down_deadline(rs) is None or is_pending(ctx, rs)):

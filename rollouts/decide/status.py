@@ -7,8 +7,8 @@ that an action of the same pass would have needed to know.
 from collections.abc import Iterable
 
 from rollouts.api import labels
-from rollouts.api.status import RolloutStatus
-from rollouts.decide import slots, wording, workload
+from rollouts.api.status import RolloutCondition, RolloutStatus
+from rollouts.decide import balancers, proof, slots, wording, workload
 from rollouts.decide.advance import Updates, advance
 from rollouts.decide.conditions import conditions, out_of_time
 from rollouts.decide.context import Context
@@ -27,7 +27,7 @@ from rollouts.decide.plan import (
     UpdateRollout,
 )
 from rollouts.decide.restart import done
-from rollouts.decide.weights import change_text, recorded_as
+from rollouts.decide.weights import change_text, is_recorded, recorded_as, verified
 
 
 def after(ctx: Context, said: Iterable[Said]) -> tuple[RolloutStatus, tuple[Event, ...]]:
@@ -40,13 +40,24 @@ def after(ctx: Context, said: Iterable[Said]) -> tuple[RolloutStatus, tuple[Even
     events = _told(ctx, said)
     status = recorded(_with_runs(ctx, status, said, events), said)
     status = _with_weights(ctx, status, said, events)
+    status = status.model_copy(update=balancers.found(ctx, status))
     move = advance if ctx.blue_green is None else cut_over
     status = status.model_copy(update=move(ctx, status, said, events))
     status = status.model_copy(update={"duration": duration(ctx, status)})
     found, more = conditions(ctx, status, said)
-    status = status.model_copy(update={"conditions": found})
+    proven, told = proof.condition(ctx, status)
+    status = status.model_copy(update={"conditions": _with_proof(found, proven)})
     name, message = phase(ctx, status)
-    return status.model_copy(update={"phase": name, "message": message}), _in_order((*events, *more), _sized(said))
+    return status.model_copy(update={"phase": name, "message": message}), _in_order(
+        (*events, *more, *told), _sized(said)
+    )
+
+
+def _with_proof(found: tuple[RolloutCondition, ...], proven: RolloutCondition | None) -> tuple[RolloutCondition, ...]:
+    if proven is not None and proven in found:
+        return found
+    others = tuple(condition for condition in found if condition.type != proof.TRAFFIC_PROVEN)
+    return others if proven is None else (*others, proven)
 
 
 def _observed(ctx: Context) -> Updates:
@@ -131,6 +142,10 @@ def _with_weights(ctx: Context, status: RolloutStatus, said: Iterable[Said], eve
     for item in said:
         if isinstance(item, SetWeight):
             after = recorded_as(ctx, item.split)
-    if after is not None and after != before:
+    if after is not None and not is_recorded(ctx, after):
         events.append(Event("TrafficWeightUpdated", change_text(before, after)))
-    return status.model_copy(update={"canary": status.canary.model_copy(update={"weights": after})})
+    status = status.model_copy(update={"canary": status.canary.model_copy(update={"weights": after})})
+    if after is None:
+        return status
+    told = after.model_copy(update={"verified": verified(ctx, status, after)})
+    return status.model_copy(update={"canary": status.canary.model_copy(update={"weights": told})})

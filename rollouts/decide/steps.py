@@ -2,6 +2,7 @@
 
 from rollouts.api import defaults
 from rollouts.api.canary import CanaryStep, SetCanaryScale
+from rollouts.decide import proof
 from rollouts.decide.context import Context
 from rollouts.decide.replicas import basic_canary, ceil_share, routed_canary
 from rollouts.decide.withdraw import next_weight, withdraws
@@ -48,7 +49,13 @@ def wanted_counts(ctx: Context) -> tuple[int, int]:
 
 
 def routed_counts(ctx: Context) -> tuple[int, int]:
-    """(new, stable) pods behind a router. Neither is fewer than its recorded share needs: traffic leaves first."""
+    """(new, stable) pods behind a router. Neither is fewer than its recorded share needs, nor than it has until it is
+    proven that requests follow, where that is asked for: traffic leaves first."""
+    new, stable = _counts_for_shares(ctx)
+    return proof.not_fewer(ctx, ctx.new, new), proof.not_fewer(ctx, ctx.stable, stable)
+
+
+def _counts_for_shares(ctx: Context) -> tuple[int, int]:
     least = ctx.canary.min_pods_per_replica_set or 0
     scale, weight = asked_scale(ctx), asked_weight(ctx)
     recorded_new, recorded_stable = _recorded_needs(ctx)

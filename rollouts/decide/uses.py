@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from rollouts.api.canary import RolloutAnalysis
 from rollouts.api.status import RolloutAnalysisRunStatus
+from rollouts.decide.balancers import switch_is_seen
 from rollouts.decide.context import Context
 from rollouts.decide.facts import Slot
 from rollouts.decide.previews import active_hash, is_active, is_full, is_ready, replaces, selected, strategy
@@ -71,7 +72,7 @@ def _after(ctx: Context) -> Use | None:
     if analysis is None or new is None or not awaits_judgement(ctx):
         return None
     began = entry(ctx.status, "PostPromotion")
-    recorded = ctx.stored.blue_green.active_selector == active_hash(ctx)
+    recorded = ctx.stored.blue_green.active_selector == active_hash(ctx) and switch_is_seen(ctx)
     return Use("PostPromotion", analysis, began, "-post") if began or (recorded and is_full(ctx, new)) else None
 
 

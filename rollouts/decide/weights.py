@@ -6,11 +6,13 @@ renamed only while its recorded share is 0; what the status records is what a la
 
 from collections.abc import Iterator
 
-from rollouts.api.status import TrafficWeights, WeightDestination
+from rollouts.api.status import RolloutStatus, TrafficWeights, WeightDestination
 from rollouts.api.traffic import GATEWAY_API
+from rollouts.decide import balancers, proof
 from rollouts.decide.context import Context
 from rollouts.decide.experiments import destinations
 from rollouts.decide.plan import Destination, SetWeight, Split, Wait
+from rollouts.decide.questions import Ask
 from rollouts.decide.replicas import ceil_share
 from rollouts.decide.routes import managed, standing
 from rollouts.decide.steps import at_wanted_counts, enough_available, weight_at
@@ -18,7 +20,7 @@ from rollouts.decide.withdraw import carried_hash, withdrawn, withdraws
 from rollouts.decide.world import NO_HASH, Hash, ReplicaSet
 
 
-def route(ctx: Context) -> Iterator[SetWeight | Wait]:
+def route(ctx: Context) -> Iterator[SetWeight | Ask | Wait]:
     """Say the split that should stand now, or why it cannot be changed yet."""
     if not ctx.routed:
         return
@@ -26,7 +28,10 @@ def route(ctx: Context) -> Iterator[SetWeight | Wait]:
     need = (ctx.max_weight - weight) * ctx.replicas // ctx.max_weight
     if stable is not None and _covers(ctx, stable, need):
         split = _split(ctx, weight, stable)
-        yield SetWeight(split, recorded=recorded == recorded_as(ctx, split))
+        known = is_recorded(ctx, recorded_as(ctx, split))
+        yield SetWeight(split, recorded=known)
+        if known:
+            yield from balancers.ask(ctx)
         return
     have = stable.available if stable else 0
     yield Wait(f"traffic stays as it is: stable has {have} of the {need} available pods that its share needs")
@@ -104,11 +109,12 @@ def _before_step(ctx: Context, new: ReplicaSet) -> int:
 
 def must_be_renamed(ctx: Context) -> bool:
     """The canary destination still carries traffic for another template: it has to be emptied first."""
-    return carried_hash(ctx) not in (NO_HASH, ctx.hash)
+    return carried_hash(ctx) not in (NO_HASH, ctx.hash) or proof.keeps_its_name(ctx)
 
 
 def canary_hash(ctx: Context) -> Hash:
-    return carried_hash(ctx) if must_be_renamed(ctx) else ctx.hash
+    recorded = ctx.weights
+    return Hash(recorded.canary.pod_template_hash) if recorded is not None and must_be_renamed(ctx) else ctx.hash
 
 
 def recorded_as(ctx: Context, split: Split) -> TrafficWeights:
@@ -117,8 +123,24 @@ def recorded_as(ctx: Context, split: Split) -> TrafficWeights:
         canary=_recorded(split.canary, ctx.canary.canary_service),
         stable=_recorded(split.stable, ctx.canary.stable_service),
         additional=tuple(_recorded(extra, extra.service) for extra in split.additional),
-        verified=True if _by_gateway_api(ctx) else None,
     )
+
+
+def is_recorded(ctx: Context, weights: TrafficWeights) -> bool:
+    """The stored status holds these weights, whether they are verified or not."""
+    recorded = ctx.weights
+    return recorded is not None and recorded.model_copy(update={"verified": weights.verified}) == weights
+
+
+def verified(ctx: Context, status: RolloutStatus, weights: TrafficWeights) -> bool | None:
+    """What those who can tell say of `weights`, which `status` holds: False before True before nothing at all."""
+    told = (
+        True if _by_gateway_api(ctx) else None,
+        balancers.verified(ctx, weights, changed=not is_recorded(ctx, weights)),
+        proof.verified(ctx, status),
+    )
+    known = [one for one in told if one is not None]
+    return all(known) if known else None
 
 
 def _by_gateway_api(ctx: Context) -> bool:

@@ -32,6 +32,10 @@ IS_RETRIED = "Retrying Rollout after abort"
 IS_HEALTHY = "Rollout is healthy"
 IS_NOT_HEALTHY = "Rollout is not healthy"
 
+TARGET_GROUP_VERIFIED, TARGET_GROUP_UNVERIFIED = "TargetGroupVerified", "TargetGroupUnverified"
+TARGET_GROUP_VERIFY_ERROR = "TargetGroupVerifyError"
+LOAD_BALANCER_NOT_FOUND, WEIGHT_VERIFY_ERROR = "LoadBalancerNotFound", "WeightVerifyError"
+
 CANARY_PAUSE_STEP = "CanaryPauseStep"
 BLUE_GREEN_PAUSE = "BlueGreenPause"
 INCONCLUSIVE_ANALYSIS = "InconclusiveAnalysisRun"
@@ -115,3 +119,33 @@ def run_changed(kind: str, name: str, new: str, previous: str) -> str:
 
 def step_completed(done: int, total: int, step: str) -> str:
     return f"Rollout step {done}/{total} completed ({step})"
+
+
+def weight_verified(service: str, group: str, weight: int) -> str:
+    return f"Service {service} (TargetGroup {group}) verified: canary weight {weight} set"
+
+
+def weight_unverified(service: str, group: str, weight: int, current: int) -> str:
+    return (
+        f"Service {service} (TargetGroup {group}) not verified: canary weight {weight} not yet set (current: {current})"
+    )
+
+
+def targets_verified(service: str, group: str, count: int) -> str:
+    return f"Service {service} (TargetGroup {group}) verified: {count} endpoints registered"
+
+
+def targets_unverified(service: str, group: str, registered: int, count: int) -> str:
+    return f"Service {service} (TargetGroup {group}) not verified: {registered}/{count} endpoints registered"
+
+
+def verify_error(service: str, group: str, error: str) -> str:
+    return f"Failed to verify Service {service} (TargetGroup {group}): {error}"
+
+
+def balancer_not_found(name: str) -> str:
+    return f"Failed to find load balancer: {name}"
+
+
+def weight_verify_error(error: str) -> str:
+    return f"Failed to verify weight: {error}"

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NewType
 
 from analysis.api import AnalysisTemplate
 from analysis.schema import Obj
 from rollouts.api.rollout import Rollout
 from rollouts.api.status import RolloutStatus
+from rollouts.decide.questions import Answer, Question
 
 Hash = NewType("Hash", str)
 """A pod template hash, as in the label `rollouts-pod-template-hash`."""
@@ -140,9 +141,12 @@ class World:
       template_faults says of one why nothing can be measured by it.
     * runs, experiments: AnalysisRuns and Experiments that this Rollout controls, or whose name it might want.
     * pods: only where canaryMetadata or stableMetadata must reach them, or spec.restartAt asks for new ones.
+    * routing: the routing objects that the spec names, in words.
     * routing_error: what the routers say about the routing objects that the spec names.
     * spec_fault: what is wrong with the manifest alone, where that is known already ("": nothing; None: look).
     * left_out: quantities of the pod template that cannot be read, and that its pods therefore run without.
+    * answers: what was found out of that which earlier decisions asked; ask_interval: how long an answer holds.
+    * verifies_targets: load balancers of AWS can be asked.
     * workload: the object that spec.workloadRef names; the Rollout then has its template and selector.
     """
 
@@ -157,11 +161,15 @@ class World:
     runs: tuple[Run, ...] = ()
     experiments: tuple[Experiment, ...] = ()
     pods: tuple[Pod, ...] = ()
+    routing: tuple[str, ...] = ()
     routing_error: str = ""
     spec_fault: str | None = None
     left_out: tuple[str, ...] = ()
     instance_id: str = ""
     workload: Workload | None = None
+    answers: Mapping[Question, Answer] = field(default_factory=dict)
+    ask_interval: timedelta = timedelta(seconds=10)
+    verifies_targets: bool = False
 
     def with_status(self, status: RolloutStatus) -> "World":
         """The same world, once `status` is stored."""

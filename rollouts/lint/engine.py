@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 
 import yaml
 
-from rollouts.lint import manifest_rules, query_rules, release_rules, template_rules
+from rollouts.lint import manifest_rules, query_rules, release_rules, template_rules, traffic_rules
 from rollouts.lint.fileset import FileSet
 from rollouts.lint.manifests import BadYaml, Document, read
 from rollouts.lint.registry import RULES, Fault, Finding, Rule, Severity, rule
 
-RULE_MODULES = (manifest_rules, template_rules, release_rules, query_rules)
+RULE_MODULES = (manifest_rules, template_rules, release_rules, query_rules, traffic_rules)
 """Importing a module enters its rules."""
 
 

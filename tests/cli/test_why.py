@@ -12,6 +12,7 @@ from rollouts.sandbox import clock
 from tests import make
 from tests.stories.objects import rollout
 from tests.stories.stage import Stage
+from tests.stories.test_proof import updated
 
 pytestmark = pytest.mark.virtual
 
@@ -43,6 +44,17 @@ async def test_pods_that_are_missing_are_counted() -> None:
         await stage.passes(5)
         lines = await asked(stage)
     assert any("step 1/2 (setWeight: 20): ReplicaSet" in line and "has 0 of 1 available pods" in line for line in lines)
+
+
+async def test_traffic_that_does_not_follow_is_told_with_its_numbers() -> None:
+    async with Stage() as stage:
+        await updated(stage, make.weight(20), make.pause())
+        await stage.passes(45)
+        lines = await asked(stage)
+    assert (
+        "Waits: proof of traffic: VirtualService default/vs: 20 % of the requests are meant for ReplicaSet "
+        "r-79dbf75f7b, but 0 % of 1000 reached it"
+    ) in [line.partition(" (until ")[0] for line in lines]
 
 
 async def test_without_a_controller_it_shows_what_is_left_undone() -> None:

@@ -11,13 +11,14 @@ from analysis.schema import format_time
 from rollouts.api.template import pod_template_hash
 from rollouts.kube.errors import ApiError, Refused
 from rollouts.kube.lease import Lease
-from rollouts.kube.refs import ANALYSIS_RUN, DEPLOYMENT, JOB, POD_TEMPLATE, REPLICA_SET, ROLLOUT, SERVICE
+from rollouts.kube.refs import ANALYSIS_RUN, CRD, DEPLOYMENT, JOB, POD_TEMPLATE, REPLICA_SET, ROLLOUT, SERVICE
+from rollouts.prober.balancers import bindings
 from rollouts.sandbox import clock
 from rollouts.traffic.base import TrafficSettings
 from tests import make
 from tests.deploy.rendered import DEPLOY, objects
 from tests.experiment.rights import experiments_of_every_kind
-from tests.stories.families import FAMILIES
+from tests.stories.families import FAMILIES, definition
 from tests.stories.line import Call, Line
 from tests.stories.objects import (
     analysis_run,
@@ -238,7 +239,24 @@ async def subsets_that_follow_the_pods(stage: Guarded) -> None:
     await stage.until(lambda: stage.get(DESTINATION_RULE, "subsets")["spec"]["subsets"][0]["labels"] == hashed)
 
 
-async def test_its_role_is_what_it_takes_to_move_releases_and_nothing_more() -> None:
+async def targets_that_are_looked_for(stage: Guarded) -> None:
+    """Load balancers are asked for the pods of a Service; here there is no AWS that could answer."""
+    known = bindings("elbv2.k8s.aws/v1beta1")
+    await stage.wire.create(CRD, "", definition(known))
+    spec = {"targetGroupARN": "arn:x", "targetType": "ip", "serviceRef": {"name": "active", "port": 80}}
+    binding = {"apiVersion": known.api_version, "kind": known.kind, "metadata": {"name": "b"}, "spec": spec}
+    await stage.wire.create(known, "default", binding)
+    manifest = rollout(name="bound", replicas=1)
+    manifest["spec"]["strategy"] = {"blueGreen": {"activeService": "active"}}
+    await stage.apply(service("active"), manifest)
+    await stage.reaches("Healthy", name="bound")
+    await stage.release("img:2", "bound")
+    await stage.until(lambda: any(call.resource.plural == "endpoints" for call in stage.line.calls))
+    await stage.delete(ROLLOUT, "bound")
+
+
+async def test_its_role_is_what_it_takes_to_move_releases_and_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     async with Guarded() as stage:
         await a_release_with_everything(stage)
         await a_release_whose_name_is_taken(stage)
@@ -254,6 +272,9 @@ async def test_its_role_is_what_it_takes_to_move_releases_and_nothing_more() -> 
         await stage.until(lambda: "annotations" not in stage.get(SERVICE, "stable")["metadata"])
         await stage.passes(600)
         calls = list(stage.line.calls)
+    async with Guarded("--aws-verify-target-group") as stage:
+        await targets_that_are_looked_for(stage)
+        calls += stage.line.calls
     assert set(used(calls)) == granted(ROLE) - FOR_ADMISSION - FOR_RACES
 
 

@@ -144,6 +144,11 @@ SLIPS: dict[str, tuple[tuple[str, str], str, str]] = {
         "metadata: {name: errors, annotations",
         "ServiceLevelObjective 'api' is in none of the files",
     ),
+    "traffic-proof": (
+        ("  name: web\nspec:", "  name: web\n  annotations: {traffic.rollouts.dev/prove: '{}'}\nspec:"),
+        "  annotations: {traffic",
+        "annotation traffic.rollouts.dev/prove is not known; traffic.rollouts.dev/proof is the only one",
+    ),
     "endless-metric": (("      count: 5\n", ""), "- analysis:", "never ends"),
     "weights-not-rising": (("setWeight: 50", "setWeight: 10"), "setWeight: 10\n---", "setWeight 10 after setWeight 10"),
     "missing-service": (("{name: web-canary}", "{name: web-green}"), "canaryService", '"web-canary" is in none'),
@@ -189,6 +194,23 @@ def test_each_rule_finds_its_slip_at_its_line_and_no_other_rule_cries(rule: str,
     assert found.line == text[: text.index(place)].count("\n") + 1
     followed_by = {"yaml": {"missing-service"}, "malformed": {"unknown-template"}, "unsupported": set[str]()}
     assert {one.rule for one in findings} - {rule} <= followed_by.get(rule, set())
+
+
+@pytest.mark.parametrize(
+    ("asked", "piece"),
+    [
+        ("{}", "requests is missing: only for istio and smi it is known what to count"),
+        ("{requests: 'sum(increase(x{pod=\"{{replicaset}}\"}[{{window}}])'}", "does not parse"),
+        ("{requests: 'sum(increase(x{pod=\"{{replicaset}}\"}[{{window}}]))'}", ""),
+    ],
+)
+def test_what_is_asked_to_be_proven_of_traffic_has_to_make_sense(asked: str, piece: str, tmp_path: Path) -> None:
+    annotation = f"  name: web\n  annotations:\n    traffic.rollouts.dev/proof: |\n      {asked}\nspec:"
+    routed = changed("  name: web\nspec:", annotation).replace(
+        "      canaryService: web-canary\n",
+        "      canaryService: web-canary\n      trafficRouting: {nginx: {stableIngress: web}}\n",
+    )
+    assert [piece in one.message for one in linted(tmp_path, routed)] == ([True] if piece else [])
 
 
 def test_every_rule_has_its_slip_here() -> None:
@@ -333,7 +355,7 @@ spec:
   window: 4w
   indicator: {ratio: {errors: {metric: errors_total}, total: {metric: requests_total}}}
 """
-BURNING = json.dumps("errors: {slo: api, canary: 'a=\"b\"', atLeast: 70, longestWait: 1m}")
+BURNING = json.dumps("errors: {slo: api, canary: 'a=\"b\"', atLeast: 1, longestWait: 1m}")
 
 
 def test_an_objective_among_the_files_is_read(tmp_path: Path) -> None:

@@ -14,9 +14,13 @@ Script: TypeAlias = "float | list[float] | httpx.Response | Exception | Callable
 
 
 class Prometheus:
-    """Answers every query by the text that it contains; `then` answers follow each other, the last one stays."""
+    """Answers every query by the text that it contains; `then` answers follow each other, the last one stays.
+
+    `elsewhere` answers what is not sent to http://prometheus.
+    """
 
     def __init__(self) -> None:
+        self.elsewhere: Callable[[httpx.Request], Awaitable[httpx.Response]] | None = None
         self.queries: list[str] = []
         self._scripts: dict[str, list[Script]] = {}
 
@@ -29,6 +33,8 @@ class Prometheus:
         return Http(httpx.MockTransport(self._answer))
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
+        if self.elsewhere is not None and request.url.host != "prometheus":
+            return await self.elsewhere(request)
         query = parse_qs(request.content.decode()).get("query", [str(request.url)])[0]
         self.queries.append(query)
         for text, answers in self._scripts.items():
