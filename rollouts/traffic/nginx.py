@@ -18,6 +18,7 @@ from rollouts.traffic.base import Edit, RoutingError, TrafficSettings, is_owned,
 _PATH = "spec.strategy.canary.trafficRouting.nginx"
 _PREFIX = "nginx.ingress.kubernetes.io"
 _CLASS = "kubernetes.io/ingress.class"
+_LEAST_TOTAL = 100
 _LONGEST = 246  # with the suffix, the 253 characters that a name may have
 
 
@@ -131,9 +132,10 @@ class Nginx:
         for key, value in self.spec.additional_ingress_annotations.items():
             marks[key if key.startswith(prefix) else f"{prefix}/{key}"] = value
         marks |= self.spec.canary_ingress_annotations
-        marks |= {f"{prefix}/canary": "true", f"{prefix}/canary-weight": str(split.canary.weight)}
+        times = _times(split.max_weight)
+        marks |= {f"{prefix}/canary": "true", f"{prefix}/canary-weight": str(times * split.canary.weight)}
         if self.total is not None:
-            marks[f"{prefix}/canary-weight-total"] = str(split.max_weight)
+            marks[f"{prefix}/canary-weight-total"] = str(times * split.max_weight)
         return marks
 
     def _rules(self, stable: Obj) -> list[Obj]:
@@ -151,6 +153,11 @@ class Nginx:
         if service.get("name") != self.stable_service:
             return path
         return {**path, "backend": {**path["backend"], "service": {**service, "name": self.canary_service}}}
+
+
+def _times(whole: int) -> int:
+    """By what weights have to be multiplied: ingress-nginx takes a total of less than a hundred for a hundred."""
+    return max(1, -(-_LEAST_TOTAL // max(1, whole)))
 
 
 def _paths(rule: Obj) -> list[Obj]:

@@ -17,7 +17,7 @@ from rollouts.api.labels import POD_TEMPLATE_HASH
 from rollouts.api.traffic import GATEWAY_API
 from rollouts.decide.plan import Destination, HeaderRoute, Split
 from rollouts.decide.world import Hash
-from rollouts.sandbox.routing import Table
+from rollouts.sandbox.routing import Request, Table
 from tests.sandbox.dataplane import (
     make_http_route,
     make_ingress,
@@ -28,7 +28,7 @@ from tests.sandbox.dataplane import (
     pods_chosen,
     to,
 )
-from tests.traffic.stage import Obj, Objects, router, split
+from tests.traffic.stage import Obj, Objects, mirror, router, split
 
 PODS = [make_pod(hash, app="r", **{POD_TEMPLATE_HASH: hash}) for hash in ("old", "new", "tried")] + [
     make_pod("other", app="other")
@@ -117,7 +117,7 @@ def nginx(draw: st.DrawFn) -> Case:
         ingress["spec"]["rules"][0]["http"]["paths"] += ours
         objects.append(ingress)
     value: Obj = {"stableIngresses": list(names)} if len(names) > 1 else {"stableIngress": "a"}
-    whole = draw(st.sampled_from([None, 100, 250, 1000]))
+    whole = draw(st.sampled_from([None, 1, 30, 50, 100, 250, 1000]))
     places = [(f"{name}.example.com", path) for name in names for path in paths]
     routing = {} if whole is None else {"maxTrafficWeight": whole}
     return Case("nginx", value, objects, places, routing, ("a.example.com", "/x"))
@@ -211,3 +211,23 @@ def test_ingresses_and_the_gateway_agree_on_every_share(case: Case, data: st.Dat
     whole = case.routing.get("maxTrafficWeight", 100)
     course = data.draw(st.lists(splits(whole=whole, tried=False), min_size=1, max_size=4))
     holds(case, course, routed=False)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    case=st.one_of(istio(), gateway()),
+    weights=st.lists(st.integers(0, 100), min_size=1, max_size=3),
+    percentage=st.sampled_from([1, 25, 99, 100]),
+)
+def test_mirrored_requests_are_shared_as_all_are_and_the_canary_gets_its_copies(
+    case: Case, weights: list[int], percentage: int
+) -> None:
+    route = mirror("testers", percentage, headers={"X-Mirror": {"exact": "yes"}})
+    for wanted, objects in courses(case, [split(weight, routes=(route,), managed=MANAGED) for weight in weights]):
+        for host, path in case.places:
+            table = make_table(PODS, SERVICES, objects.all.values())
+            request = Request(host, path, headers={"x-mirror": "yes"})
+            decisions = [table.route(request) for _ in range(wanted.max_weight)]
+            assert Counter(each.address.pod[1] for each in decisions if each.address) == shares_of(wanted)
+            assert [copy.pod[1] for each in decisions for copy in each.mirrors] == ["new"] * percentage
+            assert not any(table.route(Request(host, path)).mirrors for _ in range(wanted.max_weight))

@@ -98,6 +98,18 @@ def test_a_whole_other_than_100_is_told():
     assert (annotations[f"{PREFIX}/canary-weight"], annotations[f"{PREFIX}/canary-weight-total"]) == ("5", "1000")
 
 
+@pytest.mark.parametrize(
+    ("whole", "weight", "said"), [(50, 25, ("50", "100")), (30, 10, ("40", "120")), (1, 1, ("100", "100"))]
+)
+def test_a_total_below_a_hundred_is_multiplied_because_ingress_nginx_takes_it_for_a_hundred(
+    whole: int, weight: int, said: tuple[str, str]
+) -> None:
+    objects = Objects(ingress())
+    objects.say(nginx(maxTrafficWeight=whole), split(weight, whole=whole))
+    annotations = objects.one("Ingress", "r-main-canary")["metadata"]["annotations"]
+    assert (annotations[f"{PREFIX}/canary-weight"], annotations[f"{PREFIX}/canary-weight-total"]) == said
+
+
 def test_several_stable_ingresses_each_get_a_canary():
     objects = Objects(ingress(), ingress(name="second"))
     assert len(objects.say(nginx(stableIngresses=["main", "second"]), split(5))) == 2
