@@ -38,6 +38,7 @@ class ResolvedMetrics:
 
     `metrics` hold the placeholder where a secret goes and may be shown; `measured` hold the secrets themselves and
     go to providers only. When `error` is set both are empty and it is the message for the run.
+    `checked`: that they contradict no rule has been seen, and need not be looked at again.
     `asked` says, by the metric's name, what its template asks for beyond Argo Rollouts; it holds secrets too.
     """
 
@@ -45,6 +46,7 @@ class ResolvedMetrics:
     measured: tuple[Metric, ...] = field(default=(), repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     error: str = ""
+    checked: bool = False
     asked: Mapping[str, Asked] = field(default_factory=dict, repr=False)
 
     def redact(self, text: str) -> str:

@@ -79,7 +79,7 @@ def decide(run: AnalysisRun, resolved: ResolvedMetrics, now: datetime) -> Assess
         if expiry is None:
             return Assessment(run.status)
         return Assessment(run.status, wake_at=expiry, delete=now >= expiry)
-    if error := resolved.error or invalid_run(run.spec, resolved.metrics):
+    if error := resolved.error or ("" if resolved.checked else invalid_run(run.spec, resolved.metrics)):
         return failed(run, error)
     tasks = tuple(due(run, resolved, now))
     return Assessment(run.status, tasks) if tasks else record(run, resolved, (), now)

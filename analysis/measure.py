@@ -58,6 +58,15 @@ async def resolve(run: AnalysisRun, secrets: Secrets, objectives: Objectives | N
     return replace(resolved, asked=promised)
 
 
+def rests_on_spec(run: AnalysisRun, resolved: ResolvedMetrics) -> bool:
+    """Whether the run's metrics stay as they are until its spec changes: they come from no Secret and no objective."""
+    return (
+        not secret_keys(run.spec.args)
+        and not any(isinstance(asked, BurnRate) and asked.slo for asked in resolved.asked.values())
+        and not resolved.error
+    )
+
+
 async def _promised(run: AnalysisRun, asked: Asked, objectives: Objectives | None) -> Asked:
     """What is asked, with the objective that it names."""
     if not isinstance(asked, BurnRate) or not asked.slo:

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer, model_validator
@@ -49,6 +50,7 @@ _UNITS = {
 _TERM = re.compile(r"(?=\.?[0-9])([0-9]*)(?:\.([0-9]*))?(ns|us|µs|μs|ms|s|m|h)(?![^0-9.])")
 
 
+@lru_cache(maxsize=1024)
 def parse_duration(text: str) -> timedelta:
     """A Go duration (`1h30m`, `1.5s`, `-2m`, `0`) as a timedelta; ValueError in Go's words when it is none."""
     return timedelta(microseconds=parse_nanoseconds(text) / 1_000)

@@ -10,68 +10,22 @@ import logging
 import math
 import socket
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 
+import aiohttp
 import httpx
 
-from analysis.providers.egress import Egress, EgressError, guarded, proxies
+from analysis.providers.egress import Egress, EgressError
 from analysis.providers.flights import Flights
+from analysis.providers.line import Line
+from analysis.providers.message import Answer, HttpError, Request, parsed
 
 MAX_ANSWER = 16 * 1024 * 1024
-LONGEST_EXCERPT = 2048
 LONGEST_PAUSE = 300.0
 """Seconds: a server that asks for a longer pause is asked again after this one."""
 
-_LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=30)
-
-
-class HttpError(Exception):
-    """A request got no answer; the text names method and URL, in the words that users know."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request. `proxied`: whether the proxy of the environment is used. `redirects`: whether they are followed;
-    they must not be where a header of the vendor's own carries a credential, for it would go along to any host."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    params: Mapping[str, str] = field(default_factory=dict)
-    form: Mapping[str, str] | None = None
-    content: bytes | None = None
-    timeout: timedelta = timedelta(seconds=30)
-    insecure: bool = False
-    proxied: bool = True
-    redirects: bool = True
-
-    @property
-    def door(self) -> Hashable:
-        """Where and as whom the request asks: what a server's pause is about."""
-        url = httpx.URL(self.url)
-        return (url.scheme, url.host, url.port, tuple(sorted(self.headers.items())))
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back. `retry_after`: seconds after which the server wants to be asked again, 0.0 for no word of it."""
-
-    status: int
-    body: bytes
-    retry_after: float = 0.0
-
-    @property
-    def text(self) -> str:
-        """The body as text; what is not UTF-8 is replaced."""
-        return self.body.decode("utf-8", "replace")
-
-    @property
-    def excerpt(self) -> str:
-        """The beginning of the text, as much as an error message can hold."""
-        return self.body[:LONGEST_EXCERPT].decode("utf-8", "replace")
+__all__ = ["LONGEST_PAUSE", "MAX_ANSWER", "Answer", "Http", "HttpError", "Request"]
 
 
 class Http:
@@ -83,9 +37,9 @@ class Http:
 
     def __init__(self, transport: httpx.AsyncBaseTransport | None = None, egress: Egress | None = None) -> None:
         self.flights = Flights()
-        self._transport = transport
+        self._lent = httpx.AsyncClient(transport=transport, timeout=None) if transport else None
         self._egress = egress or Egress()
-        self._clients: dict[tuple[bool, bool], httpx.AsyncClient] = {}
+        self._lines: dict[bool, Line] = {}
         self._paused: dict[Hashable, float] = {}
         for library in ("httpx", "httpcore"):
             logging.getLogger(library).setLevel(logging.WARNING)  # they log whole URLs, with what they carry
@@ -93,7 +47,10 @@ class Http:
     async def send(self, request: Request) -> Answer:
         """Send `request` and read the whole answer within its timeout. HttpError when there is none."""
         named = f'{request.method.title()} "{request.url}"'
-        scheme = httpx.URL(request.url).scheme if "://" in request.url else ""
+        try:
+            scheme = parsed(request.url).scheme if "://" in request.url else ""
+        except httpx.InvalidURL as error:
+            raise HttpError(f"{named}: {error}") from error
         if scheme not in ("http", "https"):
             raise HttpError(f'{named}: unsupported protocol scheme "{scheme}"')
         try:
@@ -101,9 +58,9 @@ class Http:
                 return await self._answered(request, timeout.when() or 0.0)
         except TimeoutError:
             raise HttpError(f"{named}: context deadline exceeded") from None
-        except httpx.HTTPError as error:
+        except aiohttp.ClientError as error:
             raise HttpError(f"{named}: {_reason(error)}") from error
-        except (httpx.InvalidURL, httpx.StreamError, EgressError, UnicodeError, ValueError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, EgressError, ValueError) as error:
             raise HttpError(f"{named}: {error}") from error
 
     async def _answered(self, request: Request, deadline: float) -> Answer:
@@ -115,7 +72,8 @@ class Http:
                 raise ValueError(
                     f"not sent: the server asked for a pause of another {math.ceil(opens - clock())}s (429)"
                 )
-            await asyncio.sleep(opens - clock())
+            if opens:
+                await asyncio.sleep(opens - clock())
             answer = await self._sent(request)
             if answer.status != httpx.codes.TOO_MANY_REQUESTS or not answer.retry_after:
                 return answer
@@ -126,49 +84,43 @@ class Http:
                 return answer
 
     async def _sent(self, request: Request) -> Answer:
-        client = self._client(request.insecure, request.proxied)
-        options: dict[str, Any] = {"headers": dict(request.headers)}
-        if request.params:
-            options["params"] = dict(request.params)
-        if request.form is not None:
-            options["data"] = dict(request.form)
-        if request.content is not None:
-            options["content"] = request.content
-        body = bytearray()
-        options["follow_redirects"] = request.redirects
-        async with client.stream(request.method, request.url, **options) as response:
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > MAX_ANSWER:
-                    raise ValueError(f"the answer is larger than {MAX_ANSWER} bytes")
-        return Answer(response.status_code, bytes(body), _pause(response.headers.get("Retry-After", "")))
+        if self._lent is not None:
+            status, body, headers = await self._through(self._lent, request)
+        else:
+            line = self._lines.get(request.insecure)
+            if line is None:
+                line = self._lines[request.insecure] = Line(self._egress, MAX_ANSWER, insecure=request.insecure)
+            status, body, headers = await line.send(request)
+        return Answer(status, body, _pause(headers.get("Retry-After", "")))
 
-    def _client(self, insecure: bool, proxied: bool) -> httpx.AsyncClient:
-        key = (insecure, proxied)
-        if key not in self._clients:
-            self._clients[key] = httpx.AsyncClient(
-                transport=self._transport or guarded(self._egress, _LIMITS, insecure=insecure),
-                mounts=proxies(_LIMITS, insecure=insecure) if proxied and self._transport is None else None,
-                max_redirects=10,
-                timeout=None,
-                event_hooks={"request": [self._checked]},
-            )
-        return self._clients[key]
-
-    async def _checked(self, request: httpx.Request) -> None:
-        """Called for a request and for every redirect of it, also where a proxy is going to dial."""
-        self._egress.check_literal(request.url.host)
+    @staticmethod
+    async def _through(client: httpx.AsyncClient, request: Request) -> tuple[int, bytes, Mapping[str, str]]:
+        """Ask the transport that was lent."""
+        response = await client.request(
+            request.method,
+            request.url,
+            headers=dict(request.headers),
+            params=dict(request.params) or None,
+            data=None if request.form is None else dict(request.form),
+            content=request.content,
+            follow_redirects=request.redirects,
+        )
+        return response.status_code, response.content, response.headers
 
     async def close(self) -> None:
         """Close every connection."""
-        clients = list(self._clients.values())
-        self._clients.clear()
-        for client in clients:
-            await client.aclose()
+        lines = list(self._lines.values())
+        self._lines.clear()
+        for line in lines:
+            await line.close()
+        if self._lent is not None:
+            await self._lent.aclose()
 
 
 def _pause(text: str) -> float:
     """The seconds of a Retry-After header, which holds a number or a date."""
+    if not text:
+        return 0.0
     if text.strip().isdecimal():
         return float(text)
     try:
@@ -180,24 +132,14 @@ def _pause(text: str) -> float:
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
-def _reason(error: httpx.HTTPError) -> str:
+def _reason(error: aiohttp.ClientError) -> str:
     """Why there was no answer, as Go's client says it."""
-    request = getattr(error, "_request", None)
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, socket.gaierror) and request is not None:
-            return f"dial tcp: lookup {request.url.host}: no such host"
-        if isinstance(cause, OSError) and cause.errno == errno.ECONNREFUSED:
-            return f"{_dialled(request)}: connect: connection refused"
-        cause = cause.__cause__ or cause.__context__
-    if isinstance(error, httpx.ConnectError) and "attempts failed" in str(error):
-        return f"{_dialled(request)}: connect: connection refused"
-    if isinstance(error, httpx.RemoteProtocolError):
-        return f"EOF ({error})"
-    return str(error) or type(error).__name__
-
-
-def _dialled(request: httpx.Request | None) -> str:
-    if request is None:
-        return "dial tcp"
-    return f"dial tcp {request.url.host}:{request.url.port or (443 if request.url.scheme == 'https' else 80)}"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return f"EOF ({error.message})"
+    if not isinstance(error, aiohttp.ClientConnectorError):
+        return str(error) or type(error).__name__
+    if isinstance(error.os_error, socket.gaierror):
+        return f"dial tcp: lookup {error.host}: no such host"
+    if error.os_error.errno == errno.ECONNREFUSED:
+        return f"dial tcp {error.host}:{error.port}: connect: connection refused"
+    return str(error)

@@ -87,10 +87,10 @@ def test_mutated_conditions_have_a_value_or_are_refused() -> None:
     ids=lambda source: source[:12],
 )
 def test_a_monstrous_expression_is_refused_quickly(source: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(ExprError):
         value_of(source, DOC)
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 @pytest.mark.parametrize(
@@ -109,10 +109,10 @@ def test_a_monstrous_expression_is_refused_quickly(source: str) -> None:
     ],
 )
 def test_a_costly_expression_ends_quickly(source: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     with suppress(RunError):
         value_of(source, DOC)
-    assert time.perf_counter() - begun < 10
+    assert time.process_time() - begun < 10
 
 
 def _nested(pattern: str, times: int) -> str:
@@ -125,12 +125,12 @@ def _nested(pattern: str, times: int) -> str:
 @pytest.mark.parametrize("pattern", ["first([1 < {} < 3])", "({} ?: false)", "(0 <= len([{}]) <= 2)"])
 def test_an_operand_that_is_needed_twice_is_computed_once(pattern: str) -> None:
     """Twice at each level would be a billion times at the thirtieth."""
-    begun = time.perf_counter()
+    begun = time.process_time()
     with suppress(ExprError):
         value_of(_nested(pattern, 18), {"a": 2.0})
     with suppress(ExprError):
         value_of(_nested(pattern, 50), {"a": 2.0})
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 def test_a_part_of_the_environment_that_is_not_checked_is_refused_when_it_runs() -> None:
@@ -139,19 +139,19 @@ def test_a_part_of_the_environment_that_is_not_checked_is_refused_when_it_runs()
 
 
 def test_catastrophic_patterns_are_linear() -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert not search("(a+)+$", "a" * 2_000 + "b")
     assert not search("(a|aa)+$", "a" * 2_000 + "b")
     with pytest.raises(RegexError):
         search("(((a{900}){900}){900})", "a")
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 def test_a_usual_condition_takes_microseconds() -> None:
     vector = FloatList([0.01])
     holds("result[0] < 0.05", vector)
-    begun = time.perf_counter()
+    begun = time.process_time()
     for _ in range(20_000):
         holds("result[0] < 0.05", vector)
     # 1.5 microseconds where it was written; the bound leaves room for a busy machine
-    assert (time.perf_counter() - begun) / 20_000 < 20e-6
+    assert (time.process_time() - begun) / 20_000 < 20e-6
