@@ -304,7 +304,8 @@ class Controllers:
         run = new or old or {}
         if new is not None:
             self._watch_jobs(run)
-            self.analysis_runs.add(key_of(run))
+            if key_of(run) != self._run_controller.storing:
+                self.analysis_runs.add(key_of(run))
         else:
             self._forget(ANALYSIS_RUN, key_of(run))
         if old is None or new is None or _verdict(old) != _verdict(new):
