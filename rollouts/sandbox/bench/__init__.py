@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import structlog
 import uvloop
 
-from rollouts.sandbox.bench import cluster, report, standing
+from rollouts.sandbox.bench import analysis, cluster, report, standing
 from rollouts.sandbox.bench.course import Stalled, measure
 from rollouts.sandbox.bench.decisions import decision_time
 from rollouts.sandbox.bench.environment import Environment, running
@@ -45,6 +45,7 @@ class Options:
     strict: bool
     cluster: bool = False
     standing: int = 0
+    analysis: int = 0
 
 
 def run(argv: Sequence[str]) -> int:
@@ -89,6 +90,15 @@ def _results(options: Options) -> Iterator[tuple[str, int, list[report.Row], str
             result = _on_a_loop(measure(case, size, place()))
             found = report.rows(result, decisions, real=options.cluster)
             yield case.name, size, found, report.table(result, found), report.data(result, found)
+    if options.analysis:
+        judged = _on_a_loop(analysis.measure(options.analysis, place()))
+        yield (
+            "analysis",
+            judged.runs,
+            report.judged_rows(judged),
+            report.judged_table(judged),
+            report.judged_data(judged),
+        )
     if options.standing:
         stood = _on_a_loop(standing.measure(options.standing, place(controller=False)))
         found = report.standing_rows(stood)
@@ -133,6 +143,9 @@ def parse(argv: Sequence[str]) -> Options:
     parser.add_argument("-n", type=_size, nargs="+", default=[100], help="how many Rollouts (default: 100)")
     parser.add_argument("--cluster", action="store_true", help="on a real API server; from the folder of the sources")
     parser.add_argument("--standing", type=_size, default=0, metavar="N", help="also N Rollouts that ask for no pods")
+    parser.add_argument(
+        "--analysis", type=_size, nargs="?", const=1000, default=0, metavar="N", help="instead N AnalysisRuns (1000)"
+    )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--plain", action="store_true", help="only the plain canary")
     which.add_argument("--istio", action="store_true", help="only the canary with Istio and an analysis step")
@@ -140,7 +153,15 @@ def parse(argv: Sequence[str]) -> Options:
     parser.add_argument("--strict", action="store_true", help="fail when a budget is missed")
     read = parser.parse_args(argv)
     cases = (PLAIN,) if read.plain else (ISTIO,) if read.istio else (PLAIN, ISTIO)
-    return Options(tuple(read.n), cases, read.json, read.strict, read.cluster, read.standing)
+    return Options(
+        tuple(read.n),
+        () if read.analysis else cases,
+        read.json,
+        read.strict,
+        read.cluster,
+        read.standing,
+        read.analysis,
+    )
 
 
 def _size(text: str) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from rollouts.sandbox.bench.analysis import Judged
 from rollouts.sandbox.bench.calls import status_patches, writes_of
 from rollouts.sandbox.bench.course import Result
 from rollouts.sandbox.bench.decisions import DecisionTime
@@ -121,6 +122,32 @@ def standing_table(result: Standing) -> str:
 def standing_data(result: Standing) -> dict[str, Any]:
     """The same for programs."""
     return {"case": "standing", "rollouts": result.rollouts, "measured": _plainly(standing_rows(result))}
+
+
+def judged_rows(result: Judged) -> list[Row]:
+    """The numbers of many AnalysisRuns, with the budgets that were set for 1,000 of them."""
+    late = [seconds * 1000 for seconds in result.late]
+    return [
+        Row("measured_per_s", "measurements each second", len(late) / result.window),
+        Row("late_p50_ms", "a measurement after it is due, median", percentile(late, 50), "ms"),
+        Row("late_p99_ms", "a measurement after it is due, 99 of 100", percentile(late, 99), "ms", 200),
+        Row("late_most_ms", "a measurement after it is due, at most", max(late), "ms"),
+        Row("early_most_ms", "a measurement before it is due, at most", max(0.0, -min(late)), "ms", 200),
+        Row("cpu_ms", "controller CPU for each measurement", result.cpu / max(1, len(late)) * 1000, "ms"),
+        Row("busy", "controller CPU, of one processor", result.cpu / result.window * 100, "%", 100),
+        Row("resident_mb", "resident memory, in the end", result.resident / _MB, "MB"),
+    ]
+
+
+def judged_table(result: Judged) -> str:
+    """The same as text."""
+    head = f"{result.runs} AnalysisRuns with an interval of 1 s"
+    return "\n".join([f"{head:<46} {'measured':>9}      {'budget':>6}", *map(str, judged_rows(result))])
+
+
+def judged_data(result: Judged) -> dict[str, Any]:
+    """The same for programs."""
+    return {"case": "analysis", "runs": result.runs, "measured": _plainly(judged_rows(result))}
 
 
 def _plainly(measured: Iterable[Row]) -> list[dict[str, Any]]:
