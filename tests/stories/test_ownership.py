@@ -5,7 +5,7 @@ import pytest
 from rollouts.api import labels
 from rollouts.kube.refs import ANALYSIS_RUN, DEPLOYMENT, POD, REPLICA_SET, ROLLOUT, SERVICE, controller_of
 from tests import make
-from tests.stories.objects import rollout, service
+from tests.stories.objects import judged, metric, rollout, service, template
 from tests.stories.stage import Stage
 
 pytestmark = pytest.mark.virtual
@@ -182,3 +182,20 @@ async def test_a_settled_rollout_costs_no_calls_all_day() -> None:
         stage.line.calls.clear()
         await stage.passes(86_400)
         assert stage.line.calls == []
+
+
+async def test_a_run_of_somebody_else_by_the_same_name_is_left_alone_and_ours_gets_a_number() -> None:
+    name = "r-79dbf75f7b-2-1"
+    foreign = {
+        "apiVersion": ANALYSIS_RUN.api_version,
+        "kind": ANALYSIS_RUN.kind,
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"metrics": [metric(interval="1h")]},
+    }
+    async with Stage() as stage:
+        await stage.deploy(template(), rollout(make.weight(20), judged()))
+        stage.prometheus.says("errors", 0.01)
+        await stage.wire.create(ANALYSIS_RUN, "default", foreign)
+        await stage.release("img:2")
+        await stage.reaches("Healthy")
+        assert stage.runs() == {name: "Running", f"{name}.1": "Successful"}
