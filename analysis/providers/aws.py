@@ -5,6 +5,7 @@ assumed roles), in a thread. It is loaded by the first metric that needs it: it 
 """
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -73,7 +74,8 @@ def _signer(account: Account, period: int) -> Signer:
 
     try:
         session, credentials = _known(account, period)
-        region = account.region or session.get_config_variable("region") or ""
+        # botocore itself knows AWS_DEFAULT_REGION only; every other client of AWS asks AWS_REGION first.
+        region = account.region or os.environ.get("AWS_REGION") or session.get_config_variable("region") or ""
         frozen = credentials.get_frozen_credentials()
     except (BotoCoreError, ClientError) as error:
         raise ProviderError(f"no credentials for AWS: {error}") from error

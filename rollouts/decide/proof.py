@@ -265,7 +265,10 @@ def _expired(ctx: Context, asked: Proof, since: datetime) -> bool:
 
 
 def _gives_up(ctx: Context, asked: Proof, found: _Found) -> bool:
-    if demand(ctx).canary is None or ctx.returns_to_stable or ctx.status.promote_full:
+    """An update that has a share, or all of the traffic, is taken back; what is left of another one is only told."""
+    recorded = ctx.weights
+    ours = recorded is not None and recorded.canary.weight and recorded.canary.pod_template_hash == ctx.hash
+    if not ours or ctx.returns_to_stable or ctx.status.promote_full:
         return False
     return (found.known is _Known.WAITING and asked.too_few == "abort") or (
         found.known in (_Known.DIFFERS, _Known.LEAK) and asked.differs == "abort"

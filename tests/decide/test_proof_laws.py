@@ -139,3 +139,24 @@ def test_pods_stay_while_requests_come_and_every_update_ends(steps, canary, repl
             toy.follow()
     finish(toy)
     check_end(toy)
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(steps=routed_steps, canary=canaries, things=more_deeds)
+def test_until_the_announced_wake_up_time_alone_changes_nothing(steps, canary, things):
+    toy = course(steps, canary, 4, things)
+    toy.settle()
+    wake = toy.plan().wake_at
+    for seconds in (1, 3, 9):
+        toy.wait(seconds=seconds)
+        if wake is not None and toy.now >= wake:
+            return
+        assert toy.plan().changes == ()
+        assert not any(ask.due is not None and ask.due <= toy.now for ask in toy.plan().asks)
+        assert not toy.step()

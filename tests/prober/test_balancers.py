@@ -244,3 +244,17 @@ async def test_a_target_group_that_is_gone_is_told(aws: Cloud, cluster: Cluster)
     assert message.startswith(
         f"Failed to verify Service stable (TargetGroup {arn}): operation error DescribeTargetHealth"
     )
+
+
+async def test_pods_that_the_service_selected_before_do_not_count(aws: Cloud, cluster: Cluster) -> None:
+    await bound(cluster, aws.group("stable"))
+    await endpoints(cluster, "10.0.0.1")
+    aws.register("stable", ("10.0.0.1", 8080))
+    found = await cluster.api.get(ENDPOINTS, "default", "stable")
+    found["subsets"][0]["addresses"][0]["targetRef"] = {"kind": "Pod", "name": "r-older-x"}
+    await cluster.api.replace(ENDPOINTS, "default", "stable", found)
+    assert not (await cluster.checks.targets(ROLLOUT, CHECK)).answer.verified
+    found = await cluster.api.get(ENDPOINTS, "default", "stable")
+    found["subsets"][0]["addresses"][0]["targetRef"]["name"] = "r-hash-x"
+    await cluster.api.replace(ENDPOINTS, "default", "stable", found)
+    assert (await cluster.checks.targets(ROLLOUT, CHECK)).answer.verified

@@ -82,6 +82,17 @@ async def test_traffic_that_does_not_follow_is_told_once_and_ends_the_update_aft
         await stage.until(lambda: stage.weights() == {"stable": 100, "canary": 0}, limit=5)
 
 
+async def test_an_update_that_does_not_get_all_of_the_traffic_is_taken_back() -> None:
+    async with Stage() as stage:
+        await updated(stage, make.weight(20), longestWait="2m")
+        sees(stage, 200.0, 800.0)
+        await stage.until(lambda: stage.weights()["canary"] == 100)
+        await stage.passes(110)
+        assert stage.status()["stableRS"] == stage.hash("img:1")
+        await stage.reaches("Degraded", "ReplicaSet r-9f9bc55f7 has no share, and got 800 requests", limit=20)
+        assert size(stage, "img:1") == 5
+
+
 async def test_a_canary_that_was_given_up_keeps_its_pods_until_nobody_sends_it_requests() -> None:
     async with Stage() as stage:
         await updated(stage)
