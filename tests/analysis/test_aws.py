@@ -203,10 +203,10 @@ async def test_without_credentials_or_region_nothing_is_asked(
 
 async def test_the_region_is_found_under_the_name_that_clusters_give_it(account: pytest.MonkeyPatch) -> None:
     account.delenv("AWS_DEFAULT_REGION")
-    account.setenv("AWS_REGION", "eu-west-3")
+    account.setenv("AWS_REGION", REGION)
     measurement, (asked,) = await measured(asking(), answered((1.0,)), account)
     assert measurement.phase is S
-    assert "/eu-west-3/monitoring/" in asked.headers["Authorization"]
+    assert f"/{REGION}/monitoring/" in asked.headers["Authorization"]
 
 
 @pytest.mark.parametrize(
