@@ -60,6 +60,10 @@ class Http:
             raise HttpError(f"{named}: context deadline exceeded") from None
         except aiohttp.ClientError as error:
             raise HttpError(f"{named}: {_reason(error)}") from error
+        except httpx.ConnectError as error:
+            url = parsed(request.url)
+            dialled = f"{url.host}:{url.port or (443 if url.scheme == 'https' else 80)}"
+            raise HttpError(f"{named}: dial tcp {dialled}: connect: connection refused") from error
         except (httpx.HTTPError, httpx.InvalidURL, EgressError, ValueError) as error:
             raise HttpError(f"{named}: {error}") from error
 

@@ -231,7 +231,7 @@ async def test_what_the_request_cannot_say_is_an_error(
 def moto(account: pytest.MonkeyPatch) -> Iterator[str]:
     program = shutil.which("moto_server") or shutil.which("moto_server", path=str(Path(sys.executable).parent))
     if program is None:
-        pytest.skip("moto_server, which stands in for AWS, is absent: pip install 'moto[server]'")
+        pytest.skip("moto_server, which stands in for AWS, is absent: make install brings it")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
