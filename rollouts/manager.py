@@ -276,7 +276,8 @@ class Controllers:
 
     def _rollout_changed(self, old: Obj | None, new: Obj | None) -> None:
         key = key_of(new or old or {})
-        if old is None and new is not None:
+        if old is None and new is not None and not new.get("status"):
+            # Of those that some controller knew before it is no news: each start would post thousands of it.
             text = f"Rollout resource added to informer: {key[0]}/{key[1]}"
             self.recorder.record(new, "Normal", "RolloutAddedToInformer", text)
         if new is None and old is not None:

@@ -20,7 +20,7 @@ from rollouts.api.status import RolloutStatus
 from rollouts.api.template import pod_template_hash, step_hash
 from rollouts.api.unreadable import readable
 from rollouts.asking import Asking
-from rollouts.caches import BY_HASH, BY_NAMESPACE, ORPHANS, Caches
+from rollouts.caches import BY_HASH, NAMED_AFTER, ORPHANS, Caches, named_after
 from rollouts.decide import workload
 from rollouts.decide.experimentview import experiment_seen
 from rollouts.decide.questions import Ask
@@ -389,11 +389,11 @@ def replica_set(obj: Obj) -> ReplicaSet:
 
 def _claimed(cache: Cache, rollout: Rollout) -> Iterator[tuple[Obj, bool]]:
     """The objects that a Rollout controls (True), and others whose name it might want."""
-    uid, prefix = rollout.metadata.uid, f"{rollout.metadata.name}-"
+    uid, key = rollout.metadata.uid, f"{rollout.metadata.namespace}/{rollout.metadata.name}"
     yield from ((obj, True) for obj in cache.owned_by(uid))
-    unlisted = (obj for obj in cache.unlisted.values() if namespace_of(obj) == rollout.metadata.namespace)
-    for obj in (*cache.by(BY_NAMESPACE, rollout.metadata.namespace), *unlisted):
-        if name_of(obj).startswith(prefix) and (controller_of(obj) or {}).get("uid") != uid:
+    unlisted = (obj for obj in cache.unlisted.values() if key in named_after(obj))
+    for obj in (*cache.by(NAMED_AFTER, key), *unlisted):
+        if (controller_of(obj) or {}).get("uid") != uid:
             yield obj, False
 
 

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from fractions import Fraction
+from functools import lru_cache
 
 from analysis.schema import IntOrString, parse_duration
 from rollouts.api.bluegreen import BlueGreenStrategy
@@ -115,6 +116,7 @@ def surge_and_unavailable(rollout: Rollout) -> tuple[int, int]:
     return surge, min(unavailable, replicas)
 
 
+@lru_cache(maxsize=1024)
 def pause_seconds(duration: IntOrString) -> int:
     """A pause in whole seconds: seconds as number or text, or a Go duration; -1 when it is neither."""
     if isinstance(duration, int):

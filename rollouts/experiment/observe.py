@@ -11,7 +11,7 @@ from rollouts import observe
 from rollouts.api import labels
 from rollouts.api.experiment import Experiment, ExperimentSpec, ExperimentStatus
 from rollouts.api.experimentrules import experiment_fault
-from rollouts.caches import BY_NAMESPACE, Caches
+from rollouts.caches import NAMED_AFTER, Caches
 from rollouts.experiment import manifests
 from rollouts.experiment.view import ENDED, View
 from rollouts.experiment.world import Owner, Run, Service, World
@@ -75,11 +75,11 @@ class Observer:
         yield from (_service(found, uid) for found in self._caches.services.owned_by(uid))
 
     def _runs(self, obj: Obj) -> Iterator[Run]:
-        uid, prefix = uid_of(obj), f"{name_of(obj)}-"
+        uid = uid_of(obj)
         runs = self._caches.analysis_runs
         yield from (_run(found, owned=True) for found in runs.owned_by(uid))
-        for found in runs.by(BY_NAMESPACE, namespace_of(obj)):
-            if name_of(found).startswith(prefix) and (controller_of(found) or {}).get("uid") != uid:
+        for found in runs.by(NAMED_AFTER, f"{namespace_of(obj)}/{name_of(obj)}"):
+            if (controller_of(found) or {}).get("uid") != uid:
                 yield _run(found, owned=False)
 
     def rollout_of(self, obj: Obj) -> Obj | None:

@@ -40,3 +40,14 @@ async def test_a_replica_set_that_no_watch_has_told_of_is_taken_for_what_it_is()
         assert "collisionCount" not in stage.status()
         assert stage.sizes() == {"img:1": 4, "img:2": 1}
         assert stage.phase().phase == "Paused"
+
+
+async def test_a_controller_that_takes_over_writes_nothing_of_what_it_finds_in_order() -> None:
+    async with Stage() as stage:
+        await stage.deploy(rollout(make.weight(20), make.pause()))
+        await stage.until(lambda: stage.phase().phase == "Healthy")
+        assert [reason for reason, _ in await stage.events()].count("RolloutAddedToInformer") == 1
+        await stage.stop()
+        stage.start()
+        await stage.passes(30)
+        assert {verb for verb, _ in stage.requests()} == {"list", "watch"}
