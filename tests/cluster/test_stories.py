@@ -20,8 +20,6 @@ from tests.stories import (
     test_jobs,
     test_ownership,
     test_providers,
-    test_restart,
-    test_workload,
 )
 
 pytestmark = pytest.mark.cluster
@@ -31,6 +29,7 @@ Story: TypeAlias = Callable[..., Awaitable[None]]
 _LONG = "its pauses, delays and deadlines are longer than a test may take where time cannot be skipped"
 _TWO = "it takes two clusters"
 _EACH_WRITE = "it looks at the store after every single write"
+_OTHERS = "it counts all Services, and a real cluster has one of its own"
 _AT_ONCE = "it asks for what the sandbox does at once and a real cluster a moment later"
 
 ELSEWHERE: dict[str, str] = {
@@ -55,6 +54,13 @@ ELSEWHERE: dict[str, str] = {
             "the_end_of_a_job_is_noticed_when_it_happens",
             "an_end_that_nobody_tells_of_is_noticed_by_the_clock",
             "a_run_made_by_hand_is_measured_and_outlives_its_use_no_longer_than_told",
+            "two_versions_run_beside_each_other_until_the_duration_is_over",
+            "a_lost_pod_takes_the_experiment_back_to_pending_until_it_is_replaced",
+            "a_retry_runs_it_anew",
+            "a_version_with_a_service_is_reached_by_it_while_it_lasts",
+            "the_service_of_an_experiment_that_ends_is_waited_for",
+            "a_settled_experiment_costs_no_calls_all_day",
+            "a_step_starts_an_experiment_of_both_versions_and_waits_for_its_end",
         ),
         _EACH_WRITE: (
             "traffic_follows_the_steps_and_comes_back_to_the_stable_service",
@@ -63,7 +69,17 @@ ELSEWHERE: dict[str, str] = {
             "a_third_template_gets_traffic_only_on_its_own_pods",
             "scaling_up_in_the_middle_moves_no_traffic_to_missing_pods",
             "a_step_may_ask_for_none_and_for_all",
+            "a_release_waits_behind_the_preview_until_somebody_promotes",
+            "a_switch_moves_all_users_at_once",
+            "users_are_taken_back_from_a_release_that_fails_after_the_switch",
+            "an_undo_within_the_scale_down_delay_is_there_at_once",
+            "a_preview_of_one_pod_grows_before_users_come",
+            "a_full_promotion_skips_everything_but_pods",
+            "traffic_leaves_an_experiment_before_its_pods_and_services_go",
+            "a_fixed_service_name_is_handed_on_from_one_experiment_to_the_next",
+            "a_controller_that_is_killed_at_any_write_starts_each_run_and_each_experiment_once",
         ),
+        _OTHERS: ("without_a_port_there_is_no_service", "a_deleted_experiment_leaves_nothing_behind"),
         _TWO: ("jobs_in_another_cluster_are_made_watched_and_deleted_there",),
         _AT_ONCE: (
             "an_abort_ends_the_run",
@@ -87,8 +103,6 @@ _TOLD = (
     test_bad_input,
     test_experiment,
     test_experiment_step,
-    test_restart,
-    test_workload,
 )
 
 
