@@ -54,6 +54,17 @@ class BurnRate(Requests):
             raise AskedError(f"an objective of {self.objective:g}: it is in percent, such as 99.9, and below 100")
         super()._checked_counters()
 
+    def fault(self, metric: Metric) -> str:
+        """Why this cannot be asked of the metric, "" when it can."""
+        return super().fault(metric) or ("" if self.slo else self.too_touchy())
+
+    def too_touchy(self) -> str:
+        """Why `at_least` is too little for the objective: one bad request must not be enough to abort."""
+        wanted = math.ceil(1 / (alerts(self.promised)[0].factor * self.promised.budget) + 1e-9)
+        if self.at_least is None or self.at_least >= wanted:
+            return ""
+        return f"atLeast {self.at_least}: among so few one bad request would abort; {wanted} or more are needed"
+
     @property
     def promised(self) -> Objective:
         """The objective. There is one as soon as an slo has been read."""

@@ -42,7 +42,11 @@ def _read(asked: BurnRate, spec: Obj) -> BurnRate:
             "whole; name objective, window, all and bad in the annotation instead of slo"
         )
     selectors = {"all": _selector(body, "total"), field: _selector(body, counter)}
-    return asked.model_copy(update={"objective": target, "window": parse_span(str(spec.get("window"))), **selectors})
+    update = {"objective": target, "window": parse_span(str(spec.get("window"))), **selectors}
+    promised = asked.model_copy(update=update)
+    if text := promised.too_touchy():
+        raise AskedError(f"it promises {target:g} %; {text}")
+    return promised
 
 
 def _selector(body: dict[str, Any], name: str) -> str:

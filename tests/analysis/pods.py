@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs
 
 import httpx
@@ -63,6 +63,14 @@ def pod(chance: Random, a_minute: float, bad: float, minutes: float, **fields: A
         at += chance.expovariate(a_minute / 60)
     offset = chance.uniform(0, fields.get("every", 15.0))
     return Pod(all_, [at for at in all_ if chance.random() < bad], scraped_at=offset, **fields)
+
+
+class Reachable(Protocol):
+    """Something that answers as Prometheus does."""
+
+    def http(self) -> Http:
+        """The way to a provider that leads there."""
+        ...
 
 
 class Scraped:
@@ -142,9 +150,10 @@ def run_of(key: str, entry: dict[str, Any], **fields: Any) -> AnalysisRun:
 
 async def led(
     run: AnalysisRun,
-    scraped: Scraped,
+    scraped: Reachable,
     minutes: float,
     *,
+    began: datetime = NOON,
     secrets: KnownSecrets | None = None,
     objectives: Objectives | None = None,
     between: Callable[[AnalysisRun], AnalysisRun] = lambda run: run,
@@ -154,16 +163,18 @@ async def led(
     resolved = await resolve(run, secrets or KnownSecrets(), objectives)
     assert not resolved.error, resolved.error
     last = run
-    with closing(course(run, resolved, NOON)) as steps:
+    with closing(course(run, resolved, began)) as steps:
         try:
             due = next(steps)
-            while due.now <= NOON + timedelta(minutes=minutes):
+            while due.now <= began + timedelta(minutes=minutes):
                 last = between(AnalysisRun.model_validate_json(json.dumps(due.run.wire())))
                 due = steps.send(await _taken(due, last, resolved, http))
             return due.run
         except StopIteration as end:
             ended: AnalysisRun = end.value
             return ended
+        finally:
+            await http.close()
 
 
 async def _taken(due: Due, run: AnalysisRun, resolved: ResolvedMetrics, http: Http) -> Done:

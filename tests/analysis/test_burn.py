@@ -84,6 +84,7 @@ def slo(**fields: Any) -> dict[str, Any]:
         ({"bad": None}, "one of bad"),
         ({"canary": None}, "canary is missing"),
         ({"atLeast": None}, "atLeast is missing"),
+        ({"atLeast": 69}, "atLeast 69: among so few one bad request would abort; 70 or more are needed"),
         ({"stable": CANARY}, "stable: Extra inputs are not permitted"),
     ],
 )
@@ -241,6 +242,10 @@ def test_a_latency_objective_counts_what_is_within_the_bucket() -> None:
             "it promises something to each handler (grouping)",
         ),
         ({}, "target None is no percentage"),
+        (
+            slo(target="99.99"),
+            "it promises 99.99 %; atLeast 100: among so few one bad request would abort; 695 or more",
+        ),
     ],
 )
 def test_an_objective_that_cannot_be_judged_by_is_refused(spec: Any, text: str) -> None:

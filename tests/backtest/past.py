@@ -17,6 +17,10 @@ ONE = timedelta(minutes=60)
 EVERY = timedelta(seconds=15)
 PER_STEP = 1500  # requests in 15 seconds
 
+EACH = {"canary": 250, "stable": 2250}
+"""Requests of the other service in 15 seconds."""
+
+RESTARTS = (7.0, 12.25)
 WORSE = (20, 30)
 """Minutes after noon in which the canary of the other service has eight times stable's errors."""
 
@@ -52,13 +56,18 @@ def exposition() -> Iterator[str]:
 
 
 def releases(track: str) -> Iterator[str]:
-    """Of another service: 1,000 requests a minute at the canary, of which some fail, and 9,000 at stable."""
+    """Of another service: 1,000 requests a minute at the canary, of which some fail, and 9,000 at stable.
+
+    The canary is restarted now and then, and begins to count anew.
+    """
     totals = {"200": 0, "500": 0}
     samples: dict[str, list[str]] = {status: [] for status in totals}
-    each = 250 if track == "canary" else 2250
+    each = EACH[track]
     for step in range(int(ONE / EVERY) + 1):
         at, minute = (NOON + step * EVERY).timestamp(), step * EVERY / timedelta(minutes=1)
         bad = track == "canary" and WORSE[0] <= minute < WORSE[1]
+        if track == "canary" and minute in RESTARTS:
+            totals = {"200": 0, "500": 0}
         totals["500"] += round(each * (0.032 if bad else 0.004))
         totals["200"] += each - round(each * (0.032 if bad else 0.004))
         for status, total in totals.items():

@@ -1,9 +1,6 @@
 """`rollouts backtest` over a real Prometheus: what lies in the past is found, and nothing else."""
 
-import asyncio
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +9,7 @@ import pytest
 
 from analysis.schema import parse_time
 from rollouts.cli.main import run
-from rollouts.sandbox.prometheus_binary import PrometheusMissing, find_or_install
-from tests.backtest.past import INCIDENTS, NOON, WORSE, serving
+from tests.backtest.past import INCIDENTS, NOON, WORSE
 
 TEMPLATE = """\
 apiVersion: argoproj.io/v1alpha1
@@ -34,20 +30,6 @@ spec:
             / sum(rate(http_requests_total{service="{{args.service}}"}[1m]))
 """
 HOUR = ["--from", "2026-01-10T12:02:00Z", "--to", "2026-01-10T13:00:00Z"]
-
-
-@pytest.fixture(scope="module")
-def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    try:
-        find_or_install("promtool")
-    except PrometheusMissing as missing:
-        pytest.skip(str(missing))
-    with ExitStack() as stack:
-        runner = stack.enter_context(asyncio.Runner())
-        context = serving(tmp_path_factory.mktemp("prometheus"))
-        url = runner.run(context.__aenter__())
-        stack.callback(lambda: runner.run(context.__aexit__(None, None, None)))
-        yield url
 
 
 @pytest.fixture

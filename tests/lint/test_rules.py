@@ -355,7 +355,7 @@ spec:
   window: 4w
   indicator: {ratio: {errors: {metric: errors_total}, total: {metric: requests_total}}}
 """
-BURNING = json.dumps("errors: {slo: api, canary: 'a=\"b\"', atLeast: 1, longestWait: 1m}")
+BURNING = json.dumps("errors: {slo: api, canary: 'a=\"b\"', atLeast: 70, longestWait: 1m}")
 
 
 def test_an_objective_among_the_files_is_read(tmp_path: Path) -> None:
