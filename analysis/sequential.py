@@ -16,6 +16,8 @@ RATIOS = tuple(1.5 * 1.6**step for step in range(7))
 """How many times worse than tolerated the canary might be, from 1.5 to 25: each as likely as any other."""
 
 _NEGLIGIBLE = 1e-18
+_EXACT_UP_TO = 100.0
+"""Terms are summed one by one while they lie no wider than this; beyond it a bell is right to a millionth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +93,21 @@ def _log_mean(logs: tuple[float, ...]) -> float:
 def _log_sum(canary: int, stable: int, bad: int, ratio: float) -> float:
     """The logarithm of the sum, over every part j of the bad requests, of C(canary, j) C(stable, bad - j) ratio^j.
 
-    The terms rise to one highest and fall from there; those that add nothing any more are left out.
+    The terms rise to one highest and fall from there; those that add nothing any more are left out. Millions of bad
+    requests have thousands of terms that count: these are summed as the bell that they are.
     """
     lowest, highest = max(0, bad - stable), min(canary, bad)
     mode = _mode(canary, stable, bad, ratio, lowest, highest)
+    spread = _spread(canary, stable, bad, mode)
+    top = _log_choose(canary, mode) + _log_choose(stable, bad - mode) + mode * math.log(ratio)
+    if spread > _EXACT_UP_TO:
+        return top + _log_bell(spread, _step(canary, stable, bad, ratio, mode))
+    return top + math.log(_sum(canary, stable, bad, ratio, mode))
+
+
+def _sum(canary: int, stable: int, bad: int, ratio: float, mode: int) -> float:
+    """The sum of the terms, the highest of which counts as 1."""
+    lowest, highest = max(0, bad - stable), min(canary, bad)
     total, term = 1.0, 1.0
     for part in range(mode, highest):
         term *= _step(canary, stable, bad, ratio, part)
@@ -107,7 +120,19 @@ def _log_sum(canary: int, stable: int, bad: int, ratio: float) -> float:
         total += term
         if term < _NEGLIGIBLE:
             break
-    return _log_choose(canary, mode) + _log_choose(stable, bad - mode) + mode * math.log(ratio) + math.log(total)
+    return total
+
+
+def _spread(canary: int, stable: int, bad: int, mode: int) -> float:
+    """How wide the terms lie around their highest: the deviation of the bell that has their curvature."""
+    cells = (mode, canary - mode, bad - mode, stable - bad + mode)
+    return math.sqrt(1 / math.fsum(1 / (cell + 0.5) for cell in cells))
+
+
+def _log_bell(spread: float, step: float) -> float:
+    """The sum under a bell whose term beside the peak, `step`, tells where between two terms the peak lies."""
+    beside = spread**2 * math.log(step) + 0.5
+    return math.log(spread * math.sqrt(2 * math.pi)) + beside**2 / (2 * spread**2)
 
 
 def _mode(canary: int, stable: int, bad: int, ratio: float, lowest: int, highest: int) -> int:

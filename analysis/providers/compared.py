@@ -27,6 +27,9 @@ from analysis.providers.prometheus import Prometheus
 from analysis.providers.weighed import Patient
 from analysis.sequential import Counts
 
+MOST_REQUESTS = 1e9
+"""In one look; beyond it the arithmetic would be too coarse."""
+
 _KNOWN_FOR = "1h"
 """How long a series that is silent is remembered: one that was never seen began with 0."""
 
@@ -101,11 +104,16 @@ class Compared(Patient):
         canary, stable = await asyncio.gather(
             *(self._side(side, *counters, since, until) for side, counters in self._counters.items())
         )
-        return looks.after(until, zip(canary, stable, strict=True))
+        for pair in zip(canary, stable, strict=True):
+            looks = looks.after(until, (pair,))
+            await asyncio.sleep(0)  # millions of requests take milliseconds: others may go on in between
+        return looks
 
     async def _side(self, side: str, total: str, part: str, since: float, until: float) -> list[Counts]:
         all_, counted_ = await asyncio.gather(self._rise(total, since, until), self._rise(part, since, until))
         requests, some = sum(all_.slices), sum(counted_.slices)
+        if requests > MOST_REQUESTS:
+            raise ProviderError(f"{side}: {requests:g} requests since the last look: that is no counter of requests")
         if some > requests + 0.5:
             what = "within" if self._asked.slow else "bad"
             raise ProviderError(

@@ -39,9 +39,13 @@ class Pod:
     scraped_at: float = 0.0
     every: float = 15.0
     ends: float = math.inf
+    weight: int = 1
 
     def value(self, moments: list[float], at: float) -> int:
         """The counter: requests since the last restart."""
+        return self.weight * self._requests(moments, at)
+
+    def _requests(self, moments: list[float], at: float) -> int:
         return bisect_right(moments, at) - bisect_right(moments, max((0, *(r for r in self.restarts if r <= at))))
 
     def samples(self, moments: list[float], since: float, until: float) -> Iterator[tuple[float, int]]:

@@ -307,6 +307,14 @@ async def test_a_bucket_that_is_not_there_is_an_error() -> None:
     assert "canary: within finds no series, all does: is there such a bucket (le)?" in run.status.message
 
 
+async def test_a_counter_of_something_else_than_requests_is_an_error() -> None:
+    scraped = served(1, 0.0)
+    for one in scraped.pods["canary"]:
+        one.weight = 10**9
+    run = await led(compared(), scraped, 30)
+    assert "that is no counter of requests" in run.status.message
+
+
 async def test_selectors_take_arguments_and_hide_secrets() -> None:
     entry = {"canary": 'track="{{args.track}}"', "stable": 'track="stable",tenant="{{args.tenant}}"'}
     secret = {"name": "tenant", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}

@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from analysis import sequential
 from analysis.sequential import RATIOS, Comparison, Counts, slower
 
 Verdict = Callable[[list[tuple[Counts, Counts]], float], bool]
@@ -43,6 +44,19 @@ def test_large_counts_are_as_exact_as_small_ones() -> None:
     assert once.worse(1e-12)
     same = Comparison().looked(Counts(1_000_000, 5_000), Counts(9_000_000, 45_000))
     assert same.e_value < 1
+
+
+@pytest.mark.parametrize(
+    ("canary", "stable", "bad"),
+    [(60_000, 60_000, 40_000), (40_000, 60_000, 50_000), (1_000_000, 9_000_000, 100_000), (900_000, 100_000, 600_000)],
+)
+@pytest.mark.parametrize("ratio", [1.0, 1.5, 25.0])
+def test_where_terms_are_too_many_their_bell_is_as_good(
+    canary: int, stable: int, bad: int, ratio: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = sequential._log_sum(canary, stable, bad, ratio)
+    monkeypatch.setattr(sequential, "_EXACT_UP_TO", math.inf)
+    assert found == pytest.approx(sequential._log_sum(canary, stable, bad, ratio), abs=1e-5)
 
 
 def test_looks_without_anything_bad_or_without_traffic_say_nothing() -> None:
