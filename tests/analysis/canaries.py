@@ -1,4 +1,4 @@
-"""Canaries whose requests are drawn by chance, and the users' own template measuring them as Prometheus would."""
+"""Canaries whose requests are drawn by chance, and the users' own templates measuring them as Prometheus would."""
 
 import math
 from bisect import bisect_left, bisect_right
@@ -10,7 +10,7 @@ from random import Random
 
 import yaml
 
-from analysis.api import AnalysisPhase, AnalysisRun, AnalysisTemplate
+from analysis.api import AnalysisPhase, AnalysisRun, AnalysisTemplate, Metric
 from analysis.arguments import resolve_metrics
 from analysis.asked import EVIDENCE, read
 from analysis.asked.evidence import Evidence
@@ -23,16 +23,18 @@ from analysis.providers.weighed import weighed
 from tests.analysis.runs import NOON, R
 from tests.analysis.served import KnownSecrets
 
-SHARED = Path(__file__).parents[3] / "shared" / "manifests" / "api" / "success-rate.yaml"
+SHARED = Path(__file__).parents[3] / "shared" / "manifests" / "api"
 WINDOW = 120.0
 
 
 class Canary:
-    """Requests arrive independently of one another; `error_rate` of them fail."""
+    """Requests arrive independently of one another; `error_rate` of them fail, and as many others are slow."""
 
     def __init__(self, chance: Random, a_minute: float, error_rate: float, minutes: float) -> None:
         self.all = list(_arrivals(chance, a_minute / 60, minutes * 60))
         self.bad = [at for at in self.all if chance.random() < error_rate]
+        other = Random(len(self.all))
+        self.slow = [at for at in self.all if other.random() < error_rate]
 
     def count(self, moments: list[float], now: float) -> int:
         """How many of the moments lie in the window that ends now."""
@@ -47,10 +49,10 @@ def _arrivals(chance: Random, a_second: float, seconds: float) -> Iterator[float
 
 
 class Simulated(OneShot):
-    """What Prometheus says of the canary: the share of good requests, or their number where samples are counted."""
+    """What Prometheus says of the canary: the share of good requests, their p99, or their number (`counts`)."""
 
-    def __init__(self, canary: Canary, context: Context, run: AnalysisRun, *, counts: bool = False) -> None:
-        super().__init__(run.spec.metrics[0], context)
+    def __init__(self, canary: Canary, context: Context, metric: Metric, *, counts: bool = False) -> None:
+        super().__init__(metric, context)
         self.canary, self.counts = canary, counts
 
     def timeout(self) -> timedelta:
@@ -67,14 +69,18 @@ class Simulated(OneShot):
         elif not self.canary.all or now < self.canary.all[0]:
             result = FloatList()  # no request yet, so no series yet
         else:
-            failed = self.canary.count(self.canary.bad, now)
-            result = FloatList([1 - failed / requests if requests else math.nan])
+            result = FloatList([self._said(requests, now) if requests else math.nan])
         return Reading(result, str(result))
 
+    def _said(self, requests: int, now: float) -> float:
+        if self.metric.name == "success-rate":
+            return 1 - self.canary.count(self.canary.bad, now) / requests
+        return 2.0 if self.canary.count(self.canary.slow, now) > requests // 100 else 0.2
 
-def users_template(evidence: str | None = None) -> AnalysisTemplate:
-    """The template as its users wrote it, and the annotation that they might add."""
-    manifest = yaml.safe_load(SHARED.read_text())
+
+def users_template(name: str, evidence: str | None = None) -> AnalysisTemplate:
+    """A template as its users wrote it, and the annotation that they might add."""
+    manifest = yaml.safe_load((SHARED / f"{name}.yaml").read_text())
     if evidence is not None:
         manifest["metadata"]["annotations"] = {EVIDENCE: evidence}
     return AnalysisTemplate.model_validate(manifest)
@@ -89,11 +95,11 @@ async def verdict(template: AnalysisTemplate, canary: Canary, http: Http, minute
     resolved = resolve_metrics(run.spec.metrics, run.spec.args, {}, asked)
     clock = [NOON]
     context = Context(run, http, lambda: clock[0], KnownSecrets())
-    source = Simulated(canary, context, run)
-    evidence = asked.get("success-rate")
+    source = Simulated(canary, context, run.spec.metrics[0])
+    evidence = asked.get(template.name)
     provider: Provider = source
     if isinstance(evidence, Evidence):
-        provider = weighed(source, evidence, Simulated(canary, context, run, counts=True))
+        provider = weighed(source, evidence, Simulated(canary, context, run.spec.metrics[0], counts=True))
     try:
         with closing(course(run, resolved, NOON)) as steps:
             due = next(steps)

@@ -256,35 +256,39 @@ async def test_a_run_with_an_annotation_nobody_knows_ends_in_error() -> None:
     assert decide(run, resolved, NOON).status.phase is E
 
 
-# ── the users' own template, on traffic drawn by chance ──
+# ── the users' own templates, on traffic drawn by chance ──
 
-NO_NAN = "success-rate: {nan: wait, noData: wait, longestWait: 20m}"
-ENOUGH = "success-rate: {samples: n, atLeast: 100, nan: wait, noData: wait, longestWait: 10m}"
+NO_NAN = "{0}: {{nan: wait, noData: wait, longestWait: 20m}}"
+ENOUGH = "{0}: {{samples: n, atLeast: 100, nan: wait, noData: wait, longestWait: 10m}}"
+TEMPLATES = ("success-rate", "latency-p99")
 needs_manifests = pytest.mark.skipif(not SHARED.exists(), reason="the users' manifests lie beside the repository")
 
 
-async def fates(evidence: str | None, a_minute: float, errors: float, canaries: int) -> Counter[str]:
-    template, chance = users_template(evidence), Random(20)
+async def fates(name: str, evidence: str | None, a_minute: float, errors: float, canaries: int) -> Counter[str]:
+    """What becomes of so many canaries that a template of the users watches for half an hour."""
+    template, chance = users_template(name, evidence.format(name) if evidence else None), Random(20)
     drawn = [Canary(chance, a_minute, errors, 30) for _ in range(canaries)]
     async with context(run_of(metric())) as lent:
         return Counter([await verdict(template, canary, lent.http, 30) for canary in drawn])
 
 
 @needs_manifests
+@pytest.mark.parametrize("name", TEMPLATES)
 @pytest.mark.parametrize(
     ("evidence", "least", "most"),
     [(None, 0.97, 1), (NO_NAN, 0.0, 0.06), (ENOUGH, 0, 0)],
     ids=["none", "no nan", "enough"],
 )
 async def test_healthy_canaries_at_half_a_request_a_minute_are_aborted(
-    evidence: str | None, least: float, most: float
+    name: str, evidence: str | None, least: float, most: float
 ) -> None:
-    found = await fates(evidence, 0.5, 0.001, 120)
+    found = await fates(name, evidence, 0.5, 0.001, 120)
     assert least <= (found[F] + found[E]) / 120 <= most
 
 
 @needs_manifests
+@pytest.mark.parametrize("name", TEMPLATES)
 @pytest.mark.parametrize("evidence", [None, ENOUGH])
-async def test_with_enough_traffic_evidence_changes_no_verdict(evidence: str | None) -> None:
-    assert (await fates(evidence, 300, 0.0005, 20))[R] == 20
-    assert (await fates(evidence, 300, 0.05, 20))[F] == 20
+async def test_with_enough_traffic_evidence_changes_no_verdict(name: str, evidence: str | None) -> None:
+    assert (await fates(name, evidence, 300, 0.0005, 20))[R] == 20
+    assert (await fates(name, evidence, 300, 0.05, 20))[F] == 20
