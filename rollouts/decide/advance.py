@@ -9,7 +9,14 @@ from rollouts.decide.facts import Aborting, Pausing, Said
 from rollouts.decide.pauses import completed as pause_completed
 from rollouts.decide.pauses import without_step_pause
 from rollouts.decide.plan import Event
-from rollouts.decide.steps import at_wanted_counts, describe, enough_available, weight_at
+from rollouts.decide.steps import (
+    asked_scale,
+    asks_for_none,
+    at_wanted_counts,
+    describe,
+    enough_available,
+    weight_at,
+)
 
 Updates = dict[str, Any]
 
@@ -153,8 +160,8 @@ def step_completed(ctx: Context, status: RolloutStatus) -> bool:
 
 
 def _weight_is_set(ctx: Context, status: RolloutStatus) -> bool:
-    if not ctx.routed or ctx.replicas == 0:  # without any pods there is nobody to send traffic to
-        return True
+    if not ctx.routed or ctx.replicas == 0 or asks_for_none(asked_scale(ctx)):
+        return True  # without any pods there is nobody to send traffic to
     weights = status.canary.weights
     if weights is None or weights.verified is False:
         return False

@@ -6,6 +6,7 @@ back. So it neither points at nothing nor gets lost when it was asked for before
 
 from rollouts.decide.context import Context
 from rollouts.decide.plan import HeaderRoute, MirrorRoute
+from rollouts.decide.steps import wanted_counts
 
 Route = HeaderRoute | MirrorRoute
 
@@ -14,8 +15,8 @@ def standing(ctx: Context) -> tuple[Route, ...]:
     """The routes to stand now, in the order of spec.strategy.canary.trafficRouting.managedRoutes."""
     new = ctx.new
     over = ctx.initial or ctx.returns_to_stable or ctx.rolls_back_fast or ctx.status.promote_full
-    if over or ctx.changed or new is None or new.available == 0:
-        return ()
+    if over or ctx.changed or new is None or new.available == 0 or wanted_counts(ctx)[0] == 0:
+        return ()  # without pods, or about to lose them all
     found: dict[str, Route | None] = {}
     for step in ctx.steps[: ctx.index + 1]:
         if step.set_header_route is not None:

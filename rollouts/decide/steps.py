@@ -38,6 +38,11 @@ def asked_scale(ctx: Context) -> SetCanaryScale | None:
     return None if scale is None or scale.match_traffic_weight else scale
 
 
+def asks_for_none(scale: SetCanaryScale | None) -> bool:
+    """Whether no canary pods are asked for, whatever the weight is: then its share goes first."""
+    return scale is not None and (scale.replicas == 0 or (scale.replicas is None and scale.weight == 0))
+
+
 def wanted_counts(ctx: Context) -> tuple[int, int]:
     """(new, stable) pods to ask for now."""
     if ctx.stable_size is None:
@@ -59,7 +64,9 @@ def _counts_for_shares(ctx: Context) -> tuple[int, int]:
     least = ctx.canary.min_pods_per_replica_set or 0
     scale, weight = asked_scale(ctx), asked_weight(ctx)
     recorded_new, recorded_stable = _recorded_needs(ctx)
-    if scale is not None and scale.replicas is not None:
+    if asks_for_none(scale):
+        new = recorded_new
+    elif scale is not None and scale.replicas is not None:
         new = scale.replicas
     elif scale is not None and scale.weight is not None:
         new = routed_canary(ctx.replicas, scale.weight, ctx.max_weight, least)

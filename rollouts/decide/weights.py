@@ -15,7 +15,7 @@ from rollouts.decide.plan import Destination, SetWeight, Split, Wait
 from rollouts.decide.questions import Ask
 from rollouts.decide.replicas import ceil_share
 from rollouts.decide.routes import managed, standing
-from rollouts.decide.steps import at_wanted_counts, enough_available, weight_at
+from rollouts.decide.steps import asked_scale, asks_for_none, at_wanted_counts, enough_available, weight_at
 from rollouts.decide.withdraw import carried_hash, withdrawn, withdraws
 from rollouts.decide.world import NO_HASH, Hash, ReplicaSet
 
@@ -91,7 +91,7 @@ def target(ctx: Context) -> int:
         return min(ctx.max_weight, ctx.max_weight * ctx.new.available // max(1, ctx.replicas))
     if ctx.status.promote_full:
         return ctx.weights.canary.weight if ctx.weights else 0
-    if not ctx.steps:
+    if not ctx.steps or asks_for_none(asked_scale(ctx)):
         return 0
     if not at_wanted_counts(ctx):
         return _before_step(ctx, ctx.new)

@@ -37,6 +37,19 @@ def test_a_scale_may_be_a_share_of_its_own(what, count):
     assert (sizes(toy, V1, V2), toy.weights) == ([5, count], (0, 100))
 
 
+@pytest.mark.parametrize("none", [{"replicas": 0}, {"weight": 0}])
+def test_a_scale_of_none_takes_the_share_before_the_pods(none):
+    toy = routed(make.weight(40), make.pause(), scale(**none), make.pause())
+    toy.image(V2)
+    toy.run()
+    assert (toy.weights, sizes(toy, V2)) == ((40, 60), [2])
+    toy.patch_status(pauseConditions=None)
+    toy.log.clear()
+    toy.run()
+    assert (toy.weights, sizes(toy, V2)) == ((0, 100), [0])
+    assert toy.log[:2] == ["weight 0/100", f"scale r-{make.hash_of(V2)} 0"]
+
+
 def test_fewest_pods_hold_for_every_size_but_none_and_not_for_explicit_numbers():
     toy = routed(make.weight(0), make.pause(), make.weight(1), make.pause(), minPodsPerReplicaSet=2)
     toy.image(V2)
@@ -373,6 +386,17 @@ def test_a_route_before_the_first_canary_pod_comes_when_the_pod_does():
     assert standing(toy) == []
     toy.run()
     assert standing(toy) == ["h"]
+
+
+def test_a_weight_of_none_takes_the_route_before_the_pods():
+    toy = with_routes(make.weight(40), HEADER, make.pause(), make.weight(0), make.pause())
+    toy.image(V2)
+    toy.run()
+    assert standing(toy) == ["h"]
+    toy.patch_status(pauseConditions=None)
+    while sizes(toy, V2) == [2]:
+        assert toy.step(), "the pods go in the end"
+    assert (standing(toy), sizes(toy, V2)) == ([], [0])
 
 
 def test_an_abort_takes_routes_away_once_even_when_the_first_step_sets_one():

@@ -1,6 +1,7 @@
 """A toy Rollout whose splits become edits of a router's objects, and the laws judged by what these then say."""
 
 import copy
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from rollouts.traffic.base import Edit, look
 from rollouts.traffic.registry import routers
 from tests import make
 from tests.decide.test_experiments import Trying
+from tests.decide.toy import Toy
 from tests.traffic.plane import Place, Way
 from tests.traffic.stage import Obj, Objects
 from tests.traffic.users import SETTINGS, Users
@@ -54,6 +56,10 @@ class Driven(Trying):
         self.old: dict[tuple[str, str], Obj] | None = None
         self.versions, self.left = 0, 1000
         self.theirs = True  # the shares are still those that somebody wrote
+
+    def going(self) -> None:
+        """Pods become ready and passes follow each other, until there is nothing to do; Experiments go on."""
+        Toy.run(self)
 
     # ── what people do ──
 
@@ -133,6 +139,8 @@ class Driven(Trying):
                 self._judge(before, action)
         if action.split.held:
             return
+        if self.old is None:
+            self._judge_said(action.split)
         self.theirs = self.theirs and self.old is not None
         self.weights = (action.split.canary.weight, action.split.stable.weight)
         if not action.recorded:
@@ -199,6 +207,20 @@ class Driven(Trying):
                     assert seen.pods[place], ("pods were taken away under traffic", place, told)
                     if place.service and was.hashes[place] != seen.hashes[place]:
                         assert seen.hashes[place] == self.status.get("stableRS"), ("renamed under traffic", place, told)
+
+    def _judge_said(self, split: say.Split) -> None:
+        """What the status is about to record is what the objects say."""
+        for way in self.case.read(self.objects):
+            if way.special:
+                continue
+            said, wanted = Counter[Place](), Counter[Place]()
+            for place, weight in way.shares:
+                said[place] += weight
+            for one in (split.canary, split.stable, *split.additional):
+                by_name = Place(service=one.service)
+                wanted[by_name if by_name in said else Place(hash=one.hash)] += one.weight
+            for place in said | wanted:
+                assert said[place] * split.max_weight == wanted[place] * way.whole, ("not as told", way, split)
 
     def _judge_growth(self, place: Place, seen: "Seen", was: "Seen | None", told: Any) -> None:
         weight, pods = seen.way.reached[place], seen.pods[place]

@@ -183,6 +183,16 @@ def test_subsets_select_pods_by_hash_before_they_get_a_share():
     assert list(subset_router().edit(settled, split(20))) == []
 
 
+@pytest.mark.parametrize(("weight", "first"), [(0, "Updated VirtualService"), (20, "UpdatedDestinationRule")])
+def test_a_subset_gives_up_its_share_before_it_changes_its_pods_and_has_them_before_it_gets_one(weight, first):
+    old = {"rollouts-pod-template-hash": "old"}
+    before = rule({"name": "s", "labels": old}, {"name": "c", "labels": {"rollouts-pod-template-hash": "older"}})
+    shared = {"route": [destination("shop", 50, subset="s"), destination("shop", 50, subset="c")]}
+    edits = list(subset_router().edit(both(virtual_service(shared), before), split(weight)))
+    others = {"Updated VirtualService", "UpdatedDestinationRule"} - {first}
+    assert [edit.event.reason for edit in edits] == [first, *others]
+
+
 def test_subsets_of_experiments_come_and_go():
     extra = Destination("exp", Hash("e"), 0)
     before = rule({"name": "s"}, {"name": "c"}, {"name": "qa"})
@@ -248,6 +258,45 @@ def test_tls_routes_are_found_by_port_and_names_in_any_order():
     vs = other_sections(tls=[secure(443, "c"), secure(443, "a", "b"), secure(8443, "a", "b")])
     after = edited(vs, split(20), router(istio))
     assert [route["route"][1]["weight"] for route in after["spec"]["tls"]] == [0, 20, 0]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "edited_ones"),
+    [
+        ({"port": 443}, [20, 0, 0]),
+        ({"port": 8443}, [0, 20, 0]),
+        ({"sniHosts": ["a"]}, [0, 0, 20]),
+        ({"sniHosts": ["b"]}, [0, 20, 0]),
+    ],
+)
+def test_tls_routes_are_found_by_port_or_names_alone_where_none_is_without_the_other(wanted, edited_ones):
+    istio = {"virtualService": {"name": "vs", "tlsRoutes": [wanted]}}
+    vs = other_sections(tls=[secure(443, "a"), secure(8443, "b"), secure(None, "a")])
+    after = edited(vs, split(20), router(istio))
+    assert [route["route"][1]["weight"] for route in after["spec"]["tls"]] == edited_ones
+
+
+def test_of_two_routes_with_one_name_the_first_is_edited():
+    istio = {"virtualService": {"name": "vs", "routes": ["primary"]}}
+    after = edited(virtual_service(PRIMARY, PRIMARY), split(20), router(istio))
+    assert [weights(after, place)["canary"] for place in (0, 1)] == [20, 0]
+
+
+@pytest.mark.parametrize(
+    ("sections", "wanted", "told"),
+    [
+        ({}, {}, "Unable to get any of the HTTP, TCP or TLS routes for the Istio VirtualService"),
+        ({"tls": [secure(443, "a")] * 2}, {}, "has invalid TLS routes. Error: spec.tls[] should be set in"),
+        ({"tls": [secure(443, "a")]}, {"tlsRoutes": [{"port": 1}]}, "has invalid TLS routes. Error: No matching TLS"),
+        ({"tcp": [PRIMARY]}, {"tcpRoutes": [{"port": 1}]}, "has invalid TCP routes. Error: No matching TCP routes"),
+    ],
+)
+def test_a_fault_names_the_kind_of_route(sections, wanted, told):
+    istio = {"virtualServices": [{"name": "vs", **wanted}]}
+    fault = router(istio).fault(found(other_sections(**sections)))
+    path = "spec.strategy.canary.trafficRouting.istio.virtualServices.name"
+    assert fault.startswith(f'{path}: Invalid value: "vs": ')
+    assert told in fault
 
 
 def test_a_tls_route_on_two_ports_is_never_chosen():

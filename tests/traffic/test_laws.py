@@ -70,20 +70,24 @@ CASES = {
     "gateway by turns": Case(lambda: by_turns(users.gateway()), plane.gateway, routes=True, turns=True),
 }
 
-deeds = st.lists(
-    st.one_of(
-        st.tuples(st.just("image"), st.sampled_from(IMAGES)),
-        st.tuples(st.just("replicas"), st.integers(0, 5)),
-        st.tuples(st.just("ready"), st.tuples(st.sampled_from(IMAGES), st.integers(0, 5))),
-        *(st.tuples(st.just(what), st.none()) for what in ("abort", "retry", "promote", "full", "settle", "git")),
-        st.tuples(st.just("skip"), st.integers(1, 6)),
-        st.tuples(st.just("pause"), st.booleans()),
-        st.tuples(st.just("wait"), st.sampled_from([1, 10, 40])),
-        st.tuples(st.just("pass"), st.one_of(st.none(), st.integers(0, 5))),
-        st.tuples(st.just("mark"), st.sampled_from("abc")),
-        st.tuples(st.just("become"), st.sampled_from(["Running", "Running", "Successful", "Failed", "Inconclusive"])),
-    ),
-    max_size=30,
+rare = st.one_of(
+    st.tuples(st.just("image"), st.sampled_from(IMAGES)),
+    st.tuples(st.just("replicas"), st.integers(0, 5)),
+    *(st.tuples(st.just(what), st.none()) for what in ("retry", "full", "git")),
+    st.tuples(st.just("skip"), st.integers(1, 3)),
+    st.tuples(st.just("pause"), st.booleans()),
+    st.tuples(st.just("mark"), st.sampled_from("abc")),
+    st.tuples(st.just("become"), st.sampled_from(["Running", "Successful", "Failed", "Inconclusive"])),
+)
+common = st.one_of(
+    st.tuples(st.just("ready"), st.tuples(st.sampled_from(IMAGES), st.integers(0, 5))),
+    st.tuples(st.just("pass"), st.one_of(st.none(), st.integers(0, 4))),
+    st.tuples(st.just("wait"), st.sampled_from([1, 10, 40])),
+    *(st.tuples(st.just(what), st.none()) for what in ("run", "run", "settle", "promote", "abort")),
+    st.tuples(st.just("become"), st.just("Running")),
+)
+deeds = st.lists(st.one_of(common, common, rare), min_size=3, max_size=16).map(
+    lambda found: [("image", "img:2"), ("run", None), *found]
 )
 canaries = st.fixed_dictionaries(
     {},
@@ -97,7 +101,7 @@ canaries = st.builds(lambda one, other: {**one, **other}, canaries, shrinking)
 
 
 def steps_of(case: Case) -> st.SearchStrategy[list[Obj]]:
-    scales = [{"replicas": 1}, {"replicas": 3}, {"weight": 50}, {"matchTrafficWeight": True}]
+    scales = [{"replicas": 0}, {"replicas": 1}, {"replicas": 3}, {"weight": 50}, {"matchTrafficWeight": True}]
     kinds = [
         st.sampled_from([0, 10, 20, 50, 80, 100]).map(make.weight),
         st.sampled_from([make.pause(), make.pause("10s")]),
@@ -109,11 +113,13 @@ def steps_of(case: Case) -> st.SearchStrategy[list[Obj]]:
         kinds.append(st.just(MIRROR))
     if case.tries:
         kinds.append(st.sampled_from([tries(5), tries(10, duration="10s")]))
-    return st.lists(st.one_of(kinds), max_size=6)
+    return st.lists(st.one_of(kinds), max_size=6).map(lambda found: [*found[:1], make.weight(40), *found[1:]])
 
 
 def play(driven: Driven, deed: str, what: Any) -> None:
     match deed:
+        case "run":
+            driven.going()
         case "become":
             driven.become(what)
         case "git":

@@ -36,7 +36,7 @@ class Istio:
     ) -> Self:
         namespace, routing = rollout.metadata.namespace, canary.traffic_routing
         single = [(istio.virtual_service, f"{_PATH}.virtualService")] if istio.virtual_service else []
-        several = [(vs, f"{_PATH}.virtualServices[{index}]") for index, vs in enumerate(istio.virtual_services)]
+        several = [(vs, f"{_PATH}.virtualServices") for vs in istio.virtual_services]
         rule = istio.destination_rule
         return cls(
             rollout=rollout.metadata.name,
@@ -61,14 +61,11 @@ class Istio:
         return next(filter(None, (self._fault(target, found) for target in self.targets)), "")
 
     def _fault(self, target: Target, found: Mapping[Ref, Obj]) -> str:
-        path, name = f"{target.path}.name", target.spec.name
+        path, name = f"{target.path}.name", target.ref.name
         if target.ref not in found:
             return invalid(path, name, f'virtualservices.networking.istio.io "{target.ref.name}" not found')
-        try:
-            virtualservice.check(found[target.ref], target, self.names, self.managed)
-        except RoutingError as error:
-            return invalid(path, name, f"Istio VirtualService has invalid HTTP routes. Error: {error}")
-        return ""
+        told = virtualservice.fault(found[target.ref], target, self.names, self.managed)
+        return invalid(path, name, told) if told else ""
 
     def edit(self, found: Mapping[Ref, Obj], split: Split) -> Iterator[Edit]:
         """A subset selects the right pods before anything leads to it, and changes its pods after its share was taken.

@@ -11,6 +11,8 @@ ONE_ROUTE = (
     "spec.http[] should be set in VirtualService and it must have exactly one route when omitting "
     "spec.strategy.canary.trafficRouting.istio.virtualService.routes"
 )
+_SECTIONS = ("http", "tls", "tcp")
+NO_ROUTES = "Unable to get any of the HTTP, TCP or TLS routes for the Istio VirtualService"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +30,34 @@ def selected(virtual_service: Obj, target: Target, managed: frozenset[str]) -> d
     `managed` are names of routes of our own making, which never do. RoutingError when a route that was asked for, or
     any at all, is not there.
     """
+    found = {section: chosen(virtual_service, section, target, managed) for section in asked(virtual_service, target)}
+    if not found:
+        raise RoutingError(NO_ROUTES)
+    return found
+
+
+def asked(virtual_service: Obj, target: Target) -> tuple[str, ...]:
+    """The sections in which routes are looked for: those that there are, else those of which routes are named."""
     spec = virtual_service.get("spec") or {}
-    http, tls, tcp = spec.get("http") or [], spec.get("tls") or [], spec.get("tcp") or []
-    nothing = not (http or tls or tcp)
-    chosen: dict[str, list[int]] = {}
-    if http or (nothing and target.spec.routes):
-        chosen["http"] = _http(http, target.spec.routes, managed)
-    if tls or (nothing and target.spec.tls_routes):
-        chosen["tls"] = _tls(tls, target.spec.tls_routes)
-    if tcp or (nothing and target.spec.tcp_routes):
-        chosen["tcp"] = _tcp(tcp, target.spec.tcp_routes)
-    if not chosen:
-        raise RoutingError(ONE_ROUTE)
-    return chosen
+    there = tuple(section for section in _SECTIONS if spec.get(section))
+    named = (target.spec.routes or "http" in spec, target.spec.tls_routes, target.spec.tcp_routes)
+    return there or tuple(section for section, wanted in zip(_SECTIONS, named, strict=True) if wanted)
+
+
+def chosen(virtual_service: Obj, section: str, target: Target, managed: frozenset[str]) -> list[int]:
+    """Indexes of the routes of one section that carry the split. RoutingError when one is not there."""
+    routes = (virtual_service.get("spec") or {}).get(section) or []
+    match section:
+        case "http":
+            return _http(routes, target.spec.routes, managed)
+        case "tls":
+            return _tls(routes, target.spec.tls_routes)
+        case _:
+            return _tcp(routes, target.spec.tcp_routes)
 
 
 def _http(routes: list[Obj], names: Iterable[str], managed: frozenset[str]) -> list[int]:
-    index = {route.get("name"): place for place, route in enumerate(routes)}
+    index = {route.get("name"): place for place, route in reversed(list(enumerate(routes)))}
     for name in names:
         if name not in index:
             raise RoutingError(f"HTTP Route '{name}' is not found in the defined Virtual Service.")
@@ -61,18 +74,22 @@ def _tls(routes: list[Obj], wanted: tuple[TLSRoute, ...]) -> list[int]:
         return _only(routes, "tls")
     found: list[int] = []
     for one in wanted:
-        places = [
-            place
-            for place, route in enumerate(routes)
-            if _port(route) in ({one.port} if one.port else {0, _port(route)})
-            and (not one.sni_hosts or _sni_hosts(route) == frozenset(one.sni_hosts))
-            and _port(route) is not None
-        ]
+        places = _tls_places(routes, one)
         if not places:
-            asked = f"port {one.port}" + (f" and SNI hosts {', '.join(one.sni_hosts)}" if one.sni_hosts else "")
-            raise RoutingError(f"No matching TLS routes found in the defined Virtual Service for {asked}.")
+            raise RoutingError("No matching TLS routes found in the defined Virtual Service.")
         found += places
     return sorted(set(found))
+
+
+def _tls_places(routes: list[Obj], wanted: TLSRoute) -> list[int]:
+    """Routes with this port and these SNI hosts; where there are none and only one of the two is given, by that one."""
+    port, hosts = wanted.port, frozenset(wanted.sni_hosts)
+    told = [(place, _port(route), _sni_hosts(route)) for place, route in enumerate(routes)]
+    exact = [place for place, *found in told if found == [port, hosts]]
+    if exact or (port and hosts):
+        return exact
+    by_hosts = ((place, found) for place, on, found in told if on is not None)
+    return [place for place, found in by_hosts if found == hosts] if hosts else [p for p, on, _ in told if on == port]
 
 
 def _tcp(routes: list[Obj], wanted: tuple[TCPRoute, ...]) -> list[int]:
@@ -82,7 +99,7 @@ def _tcp(routes: list[Obj], wanted: tuple[TCPRoute, ...]) -> list[int]:
     for one in wanted:
         places = [place for place, route in enumerate(routes) if _port(route) == one.port]
         if not places:
-            raise RoutingError(f"No matching TCP routes found in the defined Virtual Service for port {one.port}.")
+            raise RoutingError("No matching TCP routes found in the defined Virtual Service.")
         found += places
     return sorted(set(found))
 
@@ -90,7 +107,7 @@ def _tcp(routes: list[Obj], wanted: tuple[TCPRoute, ...]) -> list[int]:
 def _only(routes: list[Obj], section: str) -> list[int]:
     if len(routes) != 1:
         raise RoutingError(
-            f"spec.{section}[] must have exactly one route when omitting "
+            f"spec.{section}[] should be set in VirtualService and it must have exactly one route when omitting "
             f"spec.strategy.canary.trafficRouting.istio.virtualService.{section}Routes"
         )
     return [0]

@@ -10,14 +10,19 @@ from rollouts.decide.plan import HeaderRoute, MirrorRoute, Split
 from rollouts.kube.refs import Obj
 from rollouts.traffic.base import RoutingError
 from rollouts.traffic.istio.names import Names, host
-from rollouts.traffic.istio.selection import Target, selected
+from rollouts.traffic.istio.selection import NO_ROUTES, Target, asked, chosen, selected
 
 
-def check(virtual_service: Obj, target: Target, names: Names, managed: frozenset[str]) -> None:
-    """RoutingError when a chosen route lacks the canary or the stable destination."""
-    for section, places in selected(virtual_service, target, managed).items():
-        for place in places:
-            _check_route(virtual_service["spec"][section][place], names)
+def fault(virtual_service: Obj, target: Target, names: Names, managed: frozenset[str]) -> str:
+    """Why the VirtualService cannot carry a split, in Argo Rollouts' words; "" when it can."""
+    sections = asked(virtual_service, target)
+    for section in sections:
+        try:
+            for place in chosen(virtual_service, section, target, managed):
+                _check_route(virtual_service["spec"][section][place], names)
+        except RoutingError as error:
+            return f"Istio VirtualService has invalid {section.upper()} routes. Error: {error}"
+    return "" if sections else NO_ROUTES
 
 
 def _check_route(route: Obj, names: Names) -> None:
@@ -36,14 +41,14 @@ def say(virtual_service: Obj, target: Target, names: Names, split: Split) -> Obj
     """The VirtualService as it must read for this split; the same object where it reads so already."""
     managed = frozenset(split.managed)
     spec = dict(virtual_service["spec"])
-    chosen = selected(virtual_service, target, managed)
-    for section, places in () if split.held else chosen.items():
+    places_of = selected(virtual_service, target, managed)
+    for section, places in () if split.held else places_of.items():
         routes = spec[section]
         spec[section] = [
             _weighted(route, names, split) if place in places else route for place, route in enumerate(routes)
         ]
-    if managed and "http" in chosen:
-        primary = spec["http"][chosen["http"][0]]
+    if managed and "http" in places_of:
+        primary = spec["http"][places_of["http"][0]]
         spec["http"] = _with_managed(spec["http"], primary, names, split)
     after = {**virtual_service, "spec": spec}
     return virtual_service if after == virtual_service else after
