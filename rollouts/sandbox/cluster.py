@@ -1,7 +1,7 @@
 """A cluster in a process: an API server, its controllers and a kubelet, started and stopped as one."""
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from types import TracebackType
@@ -106,3 +106,12 @@ def _parts(caches: Caches, now: clock.Clock, names: frozenset[str]) -> Iterable[
         yield EndpointsController(caches)
     if "garbage" in names:
         yield GarbageCollector(caches, Kinds(caches))
+
+
+def causes(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    """The errors in a group: whatever passes the cluster's tasks comes out as one."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from causes(error)
+        else:
+            yield error

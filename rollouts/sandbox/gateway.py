@@ -61,8 +61,8 @@ class Gateway:
         for cache in self.caches.values():
             cache.subscribe(self._changed)
 
-    async def start(self) -> str:
-        """Watch, then serve on a free loopback port; returns the URL."""
+    async def start(self, port: int = 0) -> str:
+        """Watch, then serve on loopback, with `port=0` on a port that is free; returns the URL."""
         for watcher in self._watchers:
             self._spawn(watcher.run())
         for watcher in self._watchers:
@@ -71,7 +71,7 @@ class Gateway:
             connector=TCPConnector(limit=0), timeout=ClientTimeout(total=TIMEOUT), auto_decompress=False
         )
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        await web.TCPSite(self._runner, "127.0.0.1", port).start()
         host, port = self._runner.addresses[0][:2]
         self.url = f"http://{host}:{port}"
         return self.url

@@ -4,6 +4,7 @@ Built-in kinds have the columns of `rollouts.sandbox.printcolumns`; a custom res
 `additionalPrinterColumns`; any other kind NAME and AGE.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -140,27 +141,26 @@ def _custom(column: Obj) -> Column:
         found = list(find(obj, path))
         if not found:
             return None
-        return since(found[0], now) if kind == "date" else _cell_of(found, kind)
+        return since(found[0], now) if kind == "date" else _cell_of(found[0], kind)
 
     wide = int(column.get("priority", 0)) > 0
     return Column(str(column["name"]), cell, kind, wide, str(column.get("description", "")))
 
 
-def _cell_of(found: list[Any], kind: str) -> Cell:
-    first = found[0]
+def _cell_of(first: Any, kind: str) -> Cell:
+    """Of what a path leads to only the first is shown, as on a real API server."""
     if kind == "integer" and isinstance(first, int | float):
         return int(first)
     if kind == "number" and isinstance(first, int | float):
         return float(first)
     if kind == "boolean" and isinstance(first, bool):
         return first
-    return " ".join(_spelled(value) for value in found) if kind == "string" else None
+    return _spelled(first) if kind == "string" else None
 
 
 def _spelled(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
+    """A text as it is, and anything else as the JSON that it is in."""
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 _STEP = re.compile(

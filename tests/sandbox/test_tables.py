@@ -206,6 +206,16 @@ def test_custom_columns_read_their_paths() -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "shown"),
+    [(".hosts", '["a","b"]'), (".hosts[*]", "a"), (".map", '{"x":1}'), (".yes", "true"), (".half", "0.5")],
+)
+def test_a_text_column_shows_the_first_value_as_it_is_or_as_json(path: str, shown: str) -> None:
+    obj = {"metadata": {"name": "x"}, "hosts": ["a", "b"], "map": {"x": 1}, "yes": True, "half": 0.5}
+    columns = custom_columns([{"name": "It", "type": "string", "jsonPath": path}])
+    assert table(columns, [obj], NOW, metadata={})["rows"][0]["cells"] == ["x", shown]
+
+
+@pytest.mark.parametrize(
     ("path", "found"),
     [
         (".a.b", [1]),

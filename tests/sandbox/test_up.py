@@ -1,6 +1,7 @@
 """`rollouts sandbox up` as a process: it says how to reach it, serves, and stops when told to."""
 
 import asyncio
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -11,8 +12,12 @@ import aiohttp
 import pytest
 import yaml
 
+from rollouts.kube.access import Access
+from rollouts.kube.http import connect
+from rollouts.kube.refs import INGRESS, POD, SERVICE
 from rollouts.sandbox import kubeconfig
-from rollouts.sandbox.up import default_kubeconfig, definitions, parse
+from rollouts.sandbox.up import Options, default_kubeconfig, definitions, parse, sandbox, welcome
+from tests.sandbox.dataplane import make_ingress, make_pod, make_service
 
 
 @asynccontextmanager
@@ -47,19 +52,44 @@ async def test_it_serves_until_it_is_told_to_stop(tmp_path: Path, number: signal
     assert not where.exists()
 
 
-async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("flags", [("--no-workloads", "--port"), ("--gateway-port",)])
+async def test_a_port_that_is_taken_is_named(tmp_path: Path, flags: tuple[str, ...]) -> None:
     taken = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
     port = taken.sockets[0].getsockname()[1]
-    args = ("--port", str(port), "--no-workloads", "--kubeconfig", str(tmp_path / "k"))
+    args = ("--kubeconfig", str(tmp_path / "k"), *flags, str(port))
     async with taken, asyncio.timeout(60), up(*args) as process:
         _, err = await process.communicate()
     assert process.returncode == 1
-    assert f"the sandbox cannot serve on 127.0.0.1:{port}" in err.decode()
+    assert re.search(rf"^Error: the sandbox cannot serve: .*'127\.0\.0\.1', {port}\)", err.decode()), err.decode()
+
+
+async def test_users_come_in_where_it_says_and_meet_pods(tmp_path: Path) -> None:
+    options = Options(tmp_path / "kubeconfig")
+    pod = make_pod("api-1", app="api")
+    bare = {**pod, "metadata": {"name": "api-1", "labels": {"app": "api"}}, "status": {}}
+    async with sandbox(options) as doors, await connect(Access(str(options.kubeconfig)), user_agent="test") as wire:
+        assert doors.gateway in welcome(doors, options)
+        await wire.create(SERVICE, "default", make_service("api", app="api"))
+        await wire.create(POD, "default", bare)
+        await wire.create(INGRESS, "default", make_ingress("api", host="api.example.com"))
+        async with asyncio.timeout(20), aiohttp.ClientSession(headers={"Host": "api.example.com"}) as session:
+            while True:
+                async with session.get(doors.gateway) as answer:
+                    if answer.status == 200:
+                        break
+                    assert "X-Gateway-Error" in answer.headers
+        assert (answer.headers["X-Pod"], answer.headers["X-Version"]) == ("api-1", "1.0.0")
+
+
+async def test_without_workloads_there_is_no_way_in_for_users(tmp_path: Path) -> None:
+    options = Options(tmp_path / "kubeconfig", workloads=False)
+    async with sandbox(options) as doors:
+        assert "Users come in" not in welcome(doors, options)
 
 
 def test_options_are_read_and_unknown_ones_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    options = parse(["--port", "8001", "--no-workloads"])
-    assert (options.port, options.workloads, options.kubeconfig) == (8001, False, default_kubeconfig())
+    options = parse(["--port", "8001", "--gateway-port", "8002", "--no-workloads"])
+    assert options == Options(default_kubeconfig(), 8001, 8002, workloads=False)
     with pytest.raises(SystemExit):
         parse(["--prot", "8001"])
     assert "unrecognized arguments: --prot" in capsys.readouterr().err

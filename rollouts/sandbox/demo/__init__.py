@@ -4,11 +4,12 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import uvloop
 
+from rollouts.sandbox.cluster import causes
 from rollouts.sandbox.demo.course import Course, Stuck
 from rollouts.sandbox.demo.environment import Environment, running
 from rollouts.sandbox.demo.process import ControllerFailed
@@ -61,18 +62,9 @@ async def play(screen: Screen, router: Router, *, keep: bool = False) -> int:
                     await _stay(env, screen)
     except* (Stuck, ControllerFailed, PrometheusFailed, PrometheusMissing) as group:
         held = False
-        for error in _leaves(group):
+        for error in causes(group):
             screen.console.print(f"the demo did not hold: {error}", markup=False)
     return HELD if held else FAILED
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    """The errors in a group: whatever passes the cluster's tasks comes out as one."""
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
 
 
 async def _stay(env: Environment, screen: Screen) -> None:
