@@ -37,8 +37,10 @@ class ClusterObjectives:
         try:
             return await self._wire.get(SERVICE_LEVEL_OBJECTIVE, namespace, name)
         except (NotFound, Refused) as error:  # any other error is the API server's, and passes
+            known = not isinstance(error, NotFound) or name in error.message
+            why = error.message if known else "the cluster knows no such kind; is Pyrra installed?"
             where = f"ServiceLevelObjective '{name}' ({SERVICE_LEVEL_OBJECTIVE.group}) in namespace '{namespace}'"
-            raise ObjectiveError(f"{where}: {error.message}") from error
+            raise ObjectiveError(f"{where}: {why}") from error
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from rollouts.kube.refs import ANALYSIS_RUN, ROLLOUT, Obj, name_of
-from rollouts.sandbox.demo.environment import HOST, Environment, running
+from rollouts.sandbox.demo.environment import Environment, running
 from rollouts.sandbox.demo.releases import Verdict, reason_of, verdict_on
+from rollouts.sandbox.demo.routers import ROUTERS
 from rollouts.sandbox.load import Load
 from rollouts.sandbox.manifests import create, manifest
 from rollouts.sandbox.prometheus_binary import PrometheusMissing, find_or_install
@@ -77,10 +78,10 @@ def release(version: str, errors: float) -> Obj:
 @asynccontextmanager
 async def deployed() -> AsyncIterator[Environment]:
     """Version 1.0.0 serves, with 0.5 % of errors."""
-    async with running() as env:
-        await create(env.wire, [one for one in manifest("api-traffic") if one["kind"] != "AnalysisTemplate"])
-        await create(env.wire, [template(env.prometheus.url)])
-        (rollout,) = manifest("api-rollout")
+    router = ROUTERS["istio"]
+    async with running(router) as env:
+        await create(env.wire, [*manifest("api-services"), *router.route(), template(env.prometheus.url)])
+        (rollout,) = router.rollout()
         analysis = {"templates": [{"templateName": "compared"}], "args": ARGS}
         rollout["spec"]["strategy"]["canary"]["steps"] = [
             {"setWeight": 50},
@@ -116,7 +117,7 @@ async def measured(env: Environment) -> dict[str, Any]:
 @pytest.mark.usefixtures("binary")
 async def test_three_percent_are_taken_back_below_a_line_at_five_and_a_healthy_release_at_low_traffic_is_not() -> None:
     async with deployed() as env:
-        async with Load(env.gateway.url, HOST, 100.0):
+        async with Load(env.gateway.url, env.router.host, 100.0):
             await env.wire.patch(ROLLOUT, "default", "api", release("2.0.0", 0.03))
             found, reason = await verdict(env)
         assert found is Verdict.ABORTED, reason
@@ -124,7 +125,7 @@ async def test_three_percent_are_taken_back_below_a_line_at_five_and_a_healthy_r
         assert "% bad of" in said
         assert ": worse with certainty 99" in said or ": worse with certainty over 99" in said
         assert said in reason
-        async with Load(env.gateway.url, HOST, 12.0):
+        async with Load(env.gateway.url, env.router.host, 12.0):
             await env.wire.patch(ROLLOUT, "default", "api", release("3.0.0", 0.005))
             found, reason = await verdict(env)
         result = await measured(env)

@@ -12,7 +12,8 @@ from rollouts.cli.session import Session
 from rollouts.cli.why import why
 from rollouts.kube.refs import EVENT, REPLICA_SET, ROLLOUT, SERVICE, Obj
 from rollouts.sandbox import clock
-from rollouts.sandbox.demo.environment import HOST, Environment, running
+from rollouts.sandbox.demo.environment import Environment, running
+from rollouts.sandbox.demo.routers import ROUTERS
 from rollouts.sandbox.dialects.istio import VIRTUAL_SERVICE
 from rollouts.sandbox.prometheus_binary import PrometheusMissing, find_or_install
 from rollouts.sandbox.stats import NOBODY
@@ -38,7 +39,7 @@ async def env(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Environment]:
     except PrometheusMissing as missing:
         pytest.skip(str(missing))
     monkeypatch.setenv("ROLLOUT_VERIFY_RETRY_INTERVAL", "2")
-    async with running() as env:
+    async with running(ROUTERS["istio"]) as env:
         yield env
 
 
@@ -89,7 +90,7 @@ async def operate(env: Environment, operation: operations.Operation) -> None:
 
 async def deploy(env: Environment) -> None:
     mesh = virtual_service()
-    mesh["spec"]["hosts"] = [HOST]
+    mesh["spec"]["hosts"] = [ROUTERS["istio"].host]
     canary = {**make.ISTIO, "abortScaleDownDelaySeconds": 1}
     manifest = rollout(make.weight(50), make.pause(), image="shop:1", replicas=4, canary=canary)
     manifest["metadata"]["annotations"] = {"traffic.rollouts.dev/proof": PROOF.format(address=env.prometheus.url)}

@@ -129,4 +129,6 @@ async def test_a_run_says_which_objective_is_missing(installed: bool) -> None:
         assert (
             "Unable to judge by an objective: ServiceLevelObjective 'api' (pyrra.dev) in namespace 'default': " in said
         )
-        assert ("not found" if installed else "could not find the requested resource") in said
+        assert ("not found" if installed else "the cluster knows no such kind; is Pyrra installed?") in said
+        if installed:
+            await stage.wire.delete(CRD, "", "servicelevelobjectives.pyrra.dev")
