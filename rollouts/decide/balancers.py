@@ -64,10 +64,11 @@ def verified(ctx: Context, weights: TrafficWeights, *, changed: bool) -> bool | 
     """What status.canary.weights tells of the load balancers once `weights` are recorded; None: they were not asked."""
     alb = routing(ctx)
     known = not changed and ctx.weights is not None and ctx.weights.verified is True
-    if alb is None or not _matters(ctx, weights):
-        return True if alb is not None and known else None
-    answer = ctx.world.answers.get(_question(ctx, alb, weights))
-    return known if changed or not isinstance(answer, CheckedWeights) else answer.verified
+    if alb is None:
+        return None
+    answer = None if changed else ctx.world.answers.get(_question(ctx, alb, weights))
+    found = answer.verified if isinstance(answer, CheckedWeights) else known
+    return found if found or _matters(ctx, weights) else None
 
 
 def found(ctx: Context, status: RolloutStatus) -> dict[str, Any]:

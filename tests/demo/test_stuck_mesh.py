@@ -43,7 +43,7 @@ async def env(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Environment]:
         yield env
 
 
-async def until(holds: Callable[[Obj], object], env: Environment, seconds: float = 60.0) -> Obj:
+async def until(holds: Callable[[Obj], object], env: Environment, seconds: float = 120.0) -> Obj:
     """The Rollout, once this holds of it."""
     found: Obj = {}
     try:
@@ -135,7 +135,7 @@ async def test_a_rollout_waits_for_a_mesh_that_is_stuck_and_no_request_fails(env
 
     env.gateway.stuck = False
     await until(lambda obj: proven(obj)[0] == "TrafficProven", env)
-    await until(lambda obj: (obj.get("status") or {}).get("replicas") == 4, env, 30)
+    await until(lambda obj: (obj.get("status") or {}).get("replicas") == 4, env)
     assert await pods(env, "shop:2") == 0
     users = env.users.snapshot()
     assert users.total.requests > 1000

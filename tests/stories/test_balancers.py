@@ -56,6 +56,7 @@ async def balanced(stage: Stage, aws: Cloud, *steps: Obj, hostname: bool = True)
     if hostname:
         await found(stage, aws)
         await stage.until(lambda: stage.status().get("alb"), limit=15)
+        assert verified(stage) is True
     aws.asked.clear()
     await stage.release("img:2")
 
