@@ -12,7 +12,7 @@ from rollouts.api.rollout import Rollout
 from rollouts.api.traffic import ApisixTrafficRouting
 from rollouts.decide.plan import Event, HeaderRoute, Split
 from rollouts.kube.refs import Obj, Ref
-from rollouts.traffic.base import Edit, RoutingError, TrafficSettings, is_owned, owner_of
+from rollouts.traffic.base import Edit, RoutingError, TrafficSettings, beginning, is_owned, owner_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,5 +130,5 @@ def _expression(match: HeaderRoutingMatch) -> Obj:
     value = match.header_value
     if value is None or value.exact:
         return {"subject": subject, "op": "Equal", "value": value.exact if value else ""}
-    text = value.regex or f"^{value.prefix}.*"
+    text = value.regex or f"^{beginning(value.prefix)}"
     return {"subject": subject, "op": "RegexMatch", "value": text}

@@ -1,5 +1,6 @@
 """Pure. What every router has in common: it is handed the objects that it asked for, and returns edits."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -146,6 +147,14 @@ def in_percent(split: Split) -> Split:
         additional=additional,
         max_weight=100,
     )
+
+
+_SPECIAL = re.compile(r"[.+*?()|\[\]{}^$\\]")
+
+
+def beginning(prefix: str) -> str:
+    """A regular expression for texts that begin so: what a prefix is where a router knows no prefixes."""
+    return _SPECIAL.sub(r"\\\g<0>", prefix) + ".*"
 
 
 def _percent(weight: int, whole: int) -> int:

@@ -141,7 +141,7 @@ def splits(*, whole: int = 100, tried: bool = True) -> st.SearchStrategy[Split]:
 
 
 def header_routes(name: str) -> st.SearchStrategy[HeaderRoute]:
-    values = st.sampled_from([{"exact": "yes"}, {"prefix": "ye"}, {"regex": "y[a-z]s"}])
+    values = st.sampled_from([{"exact": "y.s"}, {"prefix": "y."}, {"regex": "y[^a-z]s"}])
     matches = st.lists(
         st.tuples(st.sampled_from(["X-One", "X-Two"]), values), min_size=1, unique_by=lambda each: each[0]
     )
@@ -179,8 +179,8 @@ def met(table: Table, times: int, place: tuple[str, str], **headers: str) -> Cou
     return Counter(pods_chosen(table, times, host, path=path, headers=headers))
 
 
-ROUTED = {"x-one": "yes", "x-two": "yes"}
-"""Headers that each of the header routes takes."""
+ROUTED, UNROUTED = ({"x-one": value, "x-two": value} for value in ("y.s", "yes"))
+"""Headers that each of the header routes takes, and such as none does."""
 
 
 def holds(case: Case, course: list[Split], *, routed: bool = True) -> None:
@@ -190,6 +190,7 @@ def holds(case: Case, course: list[Split], *, routed: bool = True) -> None:
             assert met(table, wanted.max_weight, place) == shares_of(wanted), place
             if routed and wanted.routes:
                 assert met(table, 3, place, **ROUTED) == {"new": 3}
+                assert met(table, wanted.max_weight, place, **UNROUTED) == shares_of(wanted)
         assert met(table, 1, case.elsewhere) == {"other": 1}
 
 

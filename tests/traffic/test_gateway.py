@@ -159,6 +159,7 @@ def test_a_header_route_is_one_rule_for_each_that_carries_the_split():
     [
         ({"exact": "a", "prefix": "b"}, ("Exact", "a")),
         ({"prefix": "b"}, ("RegularExpression", "b.*")),
+        ({"prefix": "1.2 (b)-c"}, ("RegularExpression", r"1\.2 \(b\)-c.*")),
         ({"regex": "c+"}, ("RegularExpression", "c+")),
     ],
 )

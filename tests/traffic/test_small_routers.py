@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from rollouts.decide.plan import Destination
+from rollouts.api.canary import SetHeaderRoute
+from rollouts.decide.plan import Destination, HeaderRoute
 from rollouts.decide.world import Hash
 from rollouts.traffic.base import RoutingError
 from tests.traffic.stage import Obj, Objects, header, router, split
@@ -105,6 +106,22 @@ def test_apisix_takes_the_rule_named_like_the_route_when_none_is_named():
     objects = Objects(apisix_route("route", "b"))
     objects.say(apisix(), split(30))
     assert shares(objects.one("ApisixRoute", "route")["spec"]["http"][0]) == {"stable": 70, "canary": 30}
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"exact": "1.2"}, ("Equal", "1.2")),
+        ({"prefix": "1.2"}, ("RegexMatch", r"^1\.2.*")),
+        ({"regex": "1."}, ("RegexMatch", "1.")),
+    ],
+)
+def test_an_apisix_header_route_says_what_the_header_is_like(value: Obj, said: tuple[str, str]):
+    match = SetHeaderRoute.model_validate({"name": "h", "match": [{"headerName": "X", "headerValue": value}]}).match
+    objects = Objects(apisix_route("route"))
+    objects.say(apisix(managed=("h",)), split(30, routes=(HeaderRoute("h", match),), managed=("h",)))
+    (expression,) = objects.one("ApisixRoute", "h")["spec"]["http"][0]["match"]["exprs"]
+    assert (expression["op"], expression["value"]) == said
 
 
 def test_an_apisix_header_route_is_a_route_of_its_own_that_goes_again():

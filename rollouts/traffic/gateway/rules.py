@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from rollouts.api.canary import HeaderRoutingMatch, StringMatch
 from rollouts.decide.plan import HeaderRoute, Split
 from rollouts.kube.refs import Obj
+from rollouts.traffic.base import beginning
 
 ROOT = {"type": "PathPrefix", "value": "/"}
 
@@ -127,5 +128,5 @@ def condition(value: StringMatch | None) -> tuple[str, str]:
     if value is not None and value.exact:
         return "Exact", value.exact
     if value is not None and value.prefix:
-        return "RegularExpression", f"{value.prefix}.*"
+        return "RegularExpression", beginning(value.prefix)
     return "RegularExpression", value.regex if value is not None and value.regex else ".*"
