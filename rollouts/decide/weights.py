@@ -42,11 +42,12 @@ def route(ctx: Context) -> Iterator[SetWeight | Ask | Wait]:
 
 def _split(ctx: Context, weight: int, stable: ReplicaSet) -> Split:
     additional = destinations(ctx)
-    tried = sum(extra.weight for extra in additional)
+    left = max(0, ctx.max_weight - sum(extra.weight for extra in additional))
+    share = min(weight, left)
     canary_service, stable_service = ctx.services
     return Split(
-        canary=Destination(canary_service, canary_hash(ctx), weight),
-        stable=Destination(stable_service, stable.hash, max(0, ctx.max_weight - weight - tried)),
+        canary=Destination(canary_service, canary_hash(ctx), share),
+        stable=Destination(stable_service, stable.hash, left - share),
         additional=additional,
         max_weight=ctx.max_weight,
         routes=standing(ctx),

@@ -209,9 +209,15 @@ def test_one_with_pods_is_not_forgotten_yet() -> None:
 
 
 def test_shares_never_exceed_all_of_the_traffic() -> None:
-    toy = Trying(make.rollout(make.weight(95), tries(5), canary=make.ISTIO), ("stable", "canary"))
+    toy = Trying(make.rollout(make.weight(100), tries(5), canary=make.ISTIO), ("stable", "canary"))
     toy.run()
     toy.image("img:2")
+    for _ in range(4):
+        toy.settle()
+        toy.ready()
+    toy.become("Running")
+    toy.settle()
+    assert (toy.weights, toy.shares) == ((95, 0), {f"{toy.alive[0].name}-v": 5})
     toy.run()
     assert toy.phase == "Healthy"
 

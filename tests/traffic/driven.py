@@ -61,6 +61,13 @@ class Driven(Trying):
         """Pods become ready and passes follow each other, until there is nothing to do; Experiments go on."""
         Toy.run(self)
 
+    def partly(self, count: int) -> None:
+        """So many pods of the current template become ready, and passes follow."""
+        self.settle()
+        template = self.manifest["spec"]["template"]
+        self.ready(template["spec"]["containers"][0]["image"], count)
+        self.settle()
+
     # ── what people do ──
 
     def put_back(self) -> None:
@@ -201,7 +208,7 @@ class Driven(Trying):
         for seen in now if size else ():
             was = former.get(seen.way.name)
             for place in seen.way.reached:
-                if isinstance(action, say.SetWeight):
+                if isinstance(action, say.SetWeight) and not action.split.held:
                     self._judge_growth(place, seen, was, told)
                 if was is not None and was.pods.get(place) and not self.theirs:
                     assert seen.pods[place], ("pods were taken away under traffic", place, told)

@@ -84,10 +84,11 @@ common = st.one_of(
     st.tuples(st.just("pass"), st.one_of(st.none(), st.integers(0, 4))),
     st.tuples(st.just("wait"), st.sampled_from([1, 10, 40])),
     *(st.tuples(st.just(what), st.none()) for what in ("run", "run", "settle", "promote", "abort")),
+    st.tuples(st.just("partly"), st.integers(1, 2)),
     st.tuples(st.just("become"), st.just("Running")),
 )
 deeds = st.lists(st.one_of(common, common, rare), min_size=3, max_size=16).map(
-    lambda found: [("image", "img:2"), ("run", None), *found]
+    lambda found: [("image", "img:2"), ("partly", 1), ("run", None), ("promote", None), ("partly", 1), *found]
 )
 canaries = st.fixed_dictionaries(
     {},
@@ -120,6 +121,8 @@ def play(driven: Driven, deed: str, what: Any) -> None:
     match deed:
         case "run":
             driven.going()
+        case "partly":
+            driven.partly(what)
         case "become":
             driven.become(what)
         case "git":
