@@ -85,7 +85,10 @@ def _keep_until_deadline(ctx: Context, new: ReplicaSet, delay: int) -> Iterator[
     stable, recorded = ctx.stable, ctx.weights
     deadline = scale_down_deadline(new)
     yield from deadlines.noted(ctx, new)
-    if recorded is not None and recorded.canary.weight > 0:
+    if deadline is None and _is_left_at_once(ctx):
+        # A mark takes no pods. So the status that tells of the abort finds it, as with Argo Rollouts.
+        yield from deadlines.begin(ctx, new, delay)
+    elif recorded is not None and recorded.canary.weight > 0:
         yield Wait("the aborted canary keeps its pods until its share of traffic is recorded as 0")
     elif held := proof.holds(ctx):
         yield Wait(f"the aborted canary keeps its pods {held}")
@@ -99,6 +102,12 @@ def _keep_until_deadline(ctx: Context, new: ReplicaSet, delay: int) -> Iterator[
         yield deadlines.wait(new)
     else:
         yield UpdateReplicaSet(new.name, replicas=0)  # the deadline stays on it, as clients of Argo Rollouts know it
+
+
+def _is_left_at_once(ctx: Context) -> bool:
+    """Whether this very pass takes all traffic from an aborted canary."""
+    whole = ctx.stable is not None and ctx.stable.available >= ctx.replicas
+    return whole and not ctx.dynamic and not proof.holds(ctx)
 
 
 # ── older ReplicaSets ──

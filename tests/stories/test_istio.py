@@ -79,6 +79,7 @@ async def test_an_abort_takes_traffic_back_at_once_and_the_canary_down_later() -
         await stage.reaches("Paused")
         await stage.abort()
         await stage.reaches("Degraded", "RolloutAborted")
+        assert labels.SCALE_DOWN_DEADLINE in stage.replica_set("img:2")["metadata"]["annotations"]
         assert stage.weights() == share(0)
         assert stage.serves("canary") == {"img:1"}
         assert stage.sizes() == {"img:1": 5, "img:2": 1}
