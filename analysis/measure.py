@@ -24,7 +24,7 @@ from analysis.providers.base import (
     SecretError,
     Secrets,
 )
-from analysis.providers.registry import provider_of
+from analysis.providers.registry import leaves_behind, provider_of
 
 METRIC_TERMINATED = "Metric Terminated"
 _STOPPED = frozenset({AnalysisPhase.SUCCESSFUL, AnalysisPhase.INCONCLUSIVE})
@@ -82,6 +82,8 @@ def _unresolved(reason: str) -> ResolvedMetrics:
 
 async def measure(tasks: Sequence[Task], resolved: ResolvedMetrics, context: Context) -> tuple[Taken, ...]:
     """What came of every task, in their order. Never raises for a provider: that is an Error measurement."""
+    if len(tasks) == 1:  # as of most runs
+        return (_without_secrets(await _take(tasks[0], resolved, context), resolved),)
     taken = await asyncio.gather(*(_take(task, resolved, context) for task in tasks))
     return tuple(_without_secrets(one, resolved) for one in taken)
 
@@ -99,7 +101,7 @@ async def collect(
     for task in tasks:
         limit = kept.get(task.name, 0)
         limit, result = limit if limit > 0 else DEFAULT_RETENTION, results[task.name]
-        if result.count + result.error <= limit:
+        if result.count + result.error <= limit or not leaves_behind(task.metric):
             continue
         try:
             await provider_of(task.metric, context).collect(limit)

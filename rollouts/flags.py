@@ -45,7 +45,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag("rollout-resync", 900, _WORK, "seconds after which everything is looked at again", "resync"),
     Flag("rollout-threads", 10, _WORK, "Rollouts worked on at the same time", "rollout_threads"),
     Flag("experiment-threads", 10, _WORK, "Experiments worked on at the same time", "experiment_threads"),
-    Flag("analysis-threads", 30, _WORK, "AnalysisRuns worked on at the same time", "analysis_threads"),
+    Flag("analysis-threads", 30, _WORK, "AnalysisRuns worked on at a time; not given: all that are due"),
     Flag("service-threads", 10, _WORK, "Services worked on at the same time", "service_threads"),
     Flag("ingress-threads", 10, _WORK, "Ingresses worked on at the same time", "ingress_threads"),
     Flag(

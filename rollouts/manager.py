@@ -74,6 +74,7 @@ log = structlog.get_logger(__name__)
 _PACE = Pace()
 _FEW = 3
 """Rollouts worked on at the same time beside which Events may be posted without holding up a release."""
+_ALL = 100_000
 _PATIENCE = 10.0
 """Seconds that a pass waits for a first list, before it gives way and says so."""
 
@@ -406,9 +407,10 @@ class Controllers:
 
     def _jobs(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
         settings = self.settings
+        judges = settings.analysis_threads or _ALL
         return [
             ("rollouts", self.rollouts.run(self._rollout_controller.reconcile, settings.rollout_threads)),
-            ("analysis runs", self.analysis_runs.run(self._run_controller.reconcile, settings.analysis_threads)),
+            ("analysis runs", self.analysis_runs.run(self._run_controller.reconcile, judges)),
             ("services", self.services.run(self._release, settings.service_threads)),
             ("experiments", self.experiments.run(self._experiment_controller.reconcile, settings.experiment_threads)),
         ]

@@ -2,10 +2,11 @@
 
 Names, defaults and meanings are Argo Rollouts', so that its Deployment manifest starts this controller unchanged.
 A flag that nobody knows ends the program (exit code 1), and so does one whose feature is not there yet: both by name.
-Three defaults are ours, on purpose:
+Four defaults are ours, on purpose:
 
 * `--qps` and `--burst` limit nothing unless they are set: the API server's priority and fairness shares out better
   than a fixed number does.
+* `--analysis-threads` limits nothing either unless it is set: what those threads do is wait for answers.
 * ROLLOUT_VERIFY_RETRY_INTERVAL is taken at its word (Argo Rollouts ignores every valid value by an inverted check).
 * A number or duration that cannot be read is refused, never replaced by a default.
 """
@@ -44,7 +45,8 @@ class Settings:
     healthz_port: int = 8080
     rollout_threads: int = 10
     experiment_threads: int = 10
-    analysis_threads: int = 30
+    analysis_threads: int = 0
+    """AnalysisRuns worked on at the same time; 0: all that are due, for what they do is wait for answers."""
     service_threads: int = 10
     ingress_threads: int = 10
     ephemeral_metadata_threads: int = 10
@@ -105,6 +107,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
         raise SettingsError(f"--leader-election-*: {terms.fault()}")
     return Settings(
         access=_access(values, given),
+        analysis_threads=given.get("analysis-threads", 0),
         controller_namespace=_controller_namespace(environ),
         terms=terms,
         identity=f"{socket.gethostname()}_{uuid4()}",
@@ -133,7 +136,9 @@ def help_text() -> str:
     return usage(PROGRAM, "Runs the controller: watches Rollouts and moves their releases.")
 
 
-_OWN = frozenset(each.name for each in fields(Settings)) - {"access", "controller_namespace", "terms", "identity"}
+_OWN = frozenset(each.name for each in fields(Settings)) - {
+    *("access", "analysis_threads", "controller_namespace", "terms", "identity")
+}
 
 
 def _access(values: Mapping[str, Any], given: Mapping[str, Any]) -> Access:

@@ -18,7 +18,7 @@ def read(*argv: str, **environ: str) -> Settings:
 def test_without_flags_the_defaults_are_those_of_argo_rollouts() -> None:
     settings = read()
     assert (settings.metrics_port, settings.healthz_port, settings.resync) == (8090, 8080, 900)
-    assert (settings.rollout_threads, settings.analysis_threads, settings.ephemeral_metadata_threads) == (10, 30, 10)
+    assert (settings.rollout_threads, settings.ephemeral_metadata_threads) == (10, 10)
     assert settings.leader_elect
     assert settings.terms == Terms(15, 10, 2)
     assert (settings.log_level, settings.log_format) == ("info", "text")
@@ -122,6 +122,11 @@ def test_turning_off_a_feature_that_is_not_there_is_fine() -> None:
 def test_load_balancers_are_asked_under_either_name_of_the_flag(flag: str) -> None:
     assert read(flag).aws_verify_target_group
     assert not read().aws_verify_target_group
+
+
+def test_analyses_are_limited_only_when_asked_for() -> None:
+    assert read().analysis_threads == 0
+    assert read("--analysis-threads=7").analysis_threads == 7
 
 
 def test_requests_are_limited_only_when_asked_for() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 import aiohttp
 import httpx
@@ -19,7 +19,7 @@ from yarl import URL
 from analysis.providers.egress import Egress, EgressError, Proxies
 from analysis.providers.message import Request, parsed
 
-MAX_CONNECTIONS = 200
+MAX_CONNECTIONS = 500
 MAX_REDIRECTS = 10
 _KEPT_OPEN = 30.0
 _CHUNK = 64 * 1024
@@ -135,9 +135,14 @@ def _letter(request: Request) -> _Letter:
         url = URL(str(parsed(request.url).copy_merge_params(dict(request.params))), encoded=True)
     headers, body = request.headers, request.content
     if request.form is not None:
-        body = urlencode(request.form).encode()
+        body = "&".join(f"{name}={_quoted(value)}" for name, value in request.form.items()).encode()
         headers = {"Content-Type": _FORM, **headers}
     return _Letter(request.method, url, headers, body)
+
+
+@lru_cache(maxsize=4096)
+def _quoted(value: str) -> str:
+    return quote_plus(value)
 
 
 @lru_cache(maxsize=1024)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from analysis.api import Metric
-from analysis.providers.base import Build, Context, Provider, ProviderError
+from analysis.providers.base import Build, Context, OneShot, Provider, ProviderError
 from analysis.providers.cloudwatch import CloudWatch
 from analysis.providers.datadog import Datadog
 from analysis.providers.graphite import Graphite
@@ -32,7 +32,7 @@ PROVIDERS: dict[str, Build] = {
 }
 """By the provider's field in the manifest."""
 
-__all__ = ["ADDRESS_VARIABLE", "PROVIDERS", "provider_of", "unsupported"]
+__all__ = ["ADDRESS_VARIABLE", "PROVIDERS", "leaves_behind", "provider_of", "unsupported"]
 
 
 def provider_of(metric: Metric, context: Context) -> Provider:
@@ -43,6 +43,12 @@ def provider_of(metric: Metric, context: Context) -> Provider:
     if build is None:
         raise ProviderError(f"{_refusal(name)}; use one of {', '.join(sorted(PROVIDERS))}")
     return build(metric, context)
+
+
+def leaves_behind(metric: Metric) -> bool:
+    """Whether measurements of `metric` may leave something behind that has to be cleared away."""
+    build = PROVIDERS.get((*provider_names(metric.provider), "none")[0])
+    return build is not None and not (isinstance(build, type) and issubclass(build, OneShot))
 
 
 def unsupported(metrics: Iterable[Metric]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from analysis.schema import parse_time
 from rollouts.analysisrun.known import LONGEST_WAIT
 from rollouts.kube.refs import ANALYSIS_RUN, Obj
 from tests.stories.objects import metric
+from tests.stories.prometheus import never
 from tests.stories.stage import Stage
 
 pytestmark = pytest.mark.virtual
@@ -123,6 +124,20 @@ async def test_an_interval_lasts_to_the_fraction_of_a_second() -> None:
         assert len(stage.prometheus.queries) == 2
         first = status(stage)["metricResults"][0]["measurements"][0]
         assert parse_time(first["finishedAt"]).microsecond == 0
+
+
+async def test_providers_that_do_not_answer_hold_up_nobody_else() -> None:
+    async with Stage() as stage:
+        stage.prometheus.says("slow", never)
+        stage.prometheus.says("errors", 0.01)
+        for number in range(40):
+            silent = run(metric("slow"))
+            silent["metadata"]["name"] = f"silent-{number}"
+            silent["spec"]["metrics"][0]["provider"]["prometheus"]["query"] = f"slow {number}"
+            await stage.wire.create(ANALYSIS_RUN, "default", silent)
+        await stage.passes(1)
+        await stage.wire.create(ANALYSIS_RUN, "default", run(metric()))
+        await stage.until(lambda: status(stage).get("phase") == "Successful", limit=1)
 
 
 def test_no_measurement_waits_longer_than_five_seconds() -> None:
