@@ -17,7 +17,7 @@ from rollouts.sandbox.load import Load
 from rollouts.sandbox.manifests import create, manifest
 from rollouts.sandbox.prometheus_binary import PrometheusMissing, find_or_install
 
-LONGEST = 120.0
+LONGEST = 300.0
 """Seconds that a release may take."""
 
 HASHES = {
@@ -28,9 +28,9 @@ COMPARE = {
     "all": 'http_requests_total{service="api"}',
     "bad": 'http_requests_total{service="api",status=~"5.."}',
     **HASHES,
-    "atLeast": 60,
+    "alpha": 0.05,
     "delay": "1s",
-    "longestWait": "2m",
+    "longestWait": "4m",
 }
 ARGS = [
     {"name": "canary", "valueFrom": {"podTemplateHashValue": "Latest"}},
@@ -50,29 +50,33 @@ def binary() -> None:
         pytest.skip(str(missing))
 
 
-def template(address: str) -> Obj:
+def template(name: str, address: str, at_least: int, count: int) -> Obj:
+    """How much is measured is a matter of requests, not of time: so a slow machine makes the same verdict, later."""
     metric = {
         "name": "errors",
         "interval": "3s",
-        "count": 8,
+        "count": count,
         "failureLimit": 3,
         "successCondition": "result[0] < 0.05",
         "provider": {"prometheus": {"address": address, "query": LINE_AT_FIVE_PERCENT}},
     }
-    annotations = {"analysis.rollouts.dev/compare": json.dumps({"errors": COMPARE})}
+    annotations = {"analysis.rollouts.dev/compare": json.dumps({"errors": COMPARE | {"atLeast": at_least}})}
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "AnalysisTemplate",
-        "metadata": {"name": "compared", "annotations": annotations},
+        "metadata": {"name": name, "annotations": annotations},
         "spec": {"args": [{"name": "canary"}, {"name": "stable"}], "metrics": [metric]},
     }
 
 
-def release(version: str, errors: float) -> Obj:
-    """What an update changes: the image, and the share of errors that its pods answer."""
+def release(version: str, errors: float, judged_by: str) -> Obj:
+    """What an update changes: the image, the share of errors that its pods answer, and the template that judges."""
     container = {"name": "api", "image": f"example.com/api:{version}", "ports": [{"containerPort": 8080}]}
     annotations = {"sandbox.rollouts.dev/error-rate": str(errors)}
-    return {"spec": {"template": {"metadata": {"annotations": annotations}, "spec": {"containers": [container]}}}}
+    analysis = {"templates": [{"templateName": judged_by}], "args": ARGS}
+    steps = [{"setWeight": 50}, {"pause": {"duration": "6s"}}, {"analysis": analysis}]
+    pods = {"metadata": {"annotations": annotations}, "spec": {"containers": [container]}}
+    return {"spec": {"template": pods, "strategy": {"canary": {"steps": steps}}}}
 
 
 @asynccontextmanager
@@ -80,16 +84,13 @@ async def deployed() -> AsyncIterator[Environment]:
     """Version 1.0.0 serves, with 0.5 % of errors."""
     router = ROUTERS["istio"]
     async with running(router) as env:
-        await create(env.wire, [*manifest("api-services"), *router.route(), template(env.prometheus.url)])
+        await create(env.wire, [*manifest("api-services"), *router.route()])
+        await create(
+            env.wire, [template("many", env.prometheus.url, 900, 1), template("few", env.prometheus.url, 60, 3)]
+        )
         (rollout,) = router.rollout()
-        analysis = {"templates": [{"templateName": "compared"}], "args": ARGS}
-        rollout["spec"]["strategy"]["canary"]["steps"] = [
-            {"setWeight": 50},
-            {"pause": {"duration": "6s"}},
-            {"analysis": analysis},
-        ]
         await create(env.wire, [rollout])
-        await env.wire.patch(ROLLOUT, "default", "api", release("1.0.0", 0.005))
+        await env.wire.patch(ROLLOUT, "default", "api", release("1.0.0", 0.005, "many"))
         await verdict(env)
         yield env
 
@@ -118,17 +119,17 @@ async def measured(env: Environment) -> dict[str, Any]:
 async def test_three_percent_are_taken_back_below_a_line_at_five_and_a_healthy_release_at_low_traffic_is_not() -> None:
     async with deployed() as env:
         async with Load(env.gateway.url, env.router.host, 100.0):
-            await env.wire.patch(ROLLOUT, "default", "api", release("2.0.0", 0.03))
+            await env.wire.patch(ROLLOUT, "default", "api", release("2.0.0", 0.03, "many"))
             found, reason = await verdict(env)
-        assert found is Verdict.ABORTED, reason
+        assert found is Verdict.ABORTED, (reason, await measured(env))
         said = (await measured(env))["measurements"][-1]["message"]
         assert "% bad of" in said
-        assert ": worse with certainty 99" in said or ": worse with certainty over 99" in said
+        assert ": worse with certainty " in said
         assert said in reason
         async with Load(env.gateway.url, env.router.host, 12.0):
-            await env.wire.patch(ROLLOUT, "default", "api", release("3.0.0", 0.005))
+            await env.wire.patch(ROLLOUT, "default", "api", release("3.0.0", 0.005, "few"))
             found, reason = await verdict(env)
         result = await measured(env)
         assert found is Verdict.PROMOTED, (reason, result)
-        assert (result["successful"], result.get("failed", 0)) == (8, 0)
+        assert (result["successful"], result.get("failed", 0)) == (3, 0)
         assert ": not worse (certainty " in result["measurements"][-1]["message"]
