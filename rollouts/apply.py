@@ -60,12 +60,14 @@ _PODS_AT_ONCE = 10
 
 @dataclass(slots=True)
 class Outcome:
-    """How far a plan got. `failed` and `error` belong together; `taken`: a name belongs to somebody else."""
+    """How far a plan got. `failed` and `error` belong together; `taken`: a name belongs to somebody else; `astray`: the
+    routing objects did not say the split that was recorded. They do now, and what rests on that is left to later."""
 
     events: list[Event] = field(default_factory=list)
     failed: Action | None = None
     error: ApiError | None = None
     taken: bool = False
+    astray: bool = False
     version: str = ""  # the Rollout's resourceVersion after what was written to it
 
 
@@ -87,6 +89,8 @@ class Applier:
             except ApiError as error:
                 outcome.failed, outcome.error = action, error
                 outcome.taken = isinstance(action, CreateReplicaSet) and isinstance(error, AlreadyExists)
+                break
+            if outcome.astray:
                 break
         return outcome
 
@@ -221,6 +225,7 @@ class Applier:
             for edit in edits:
                 await self._edit(edit, found.get(edit.ref))
                 outcome.events.append(edit.event)
+                outcome.astray = action.recorded
 
     async def _edit(self, edit: Edit, before: Obj | None) -> None:
         cache, ref = self._caches.routing[edit.ref.resource], edit.ref

@@ -46,7 +46,7 @@ _COUNTS = ("replicas", "updated_replicas", "ready_replicas", "available_replicas
 
 _RUNS = ("current_step_analysis_run_status", "current_background_analysis_run_status")
 
-_WRITTEN_BY_PEOPLE = frozenset({"abort", "promoteFull", "pauseConditions", "controllerPause", "currentStepIndex"})
+WRITTEN_BY_PEOPLE = frozenset({"abort", "promoteFull", "pauseConditions", "controllerPause", "currentStepIndex"})
 """Status fields that clients write too: a patch of ours that touches one is conditional on the version we saw."""
 
 
@@ -115,6 +115,10 @@ class RolloutController:
         world = self._observer.world(obj)
         plan = self._decide(world, now)
         outcome = await self._applier.apply(obj, world, plan)
+        if outcome.astray:
+            self._speak(obj, outcome.events)
+            self._log(key, plan, world.rollout.status, outcome)
+            return 0.0
         last = plan
         if plan.changes and not outcome.error:
             last = self._foreseen(key, plan, outcome, now)
@@ -180,7 +184,7 @@ class RolloutController:
         patch: Obj = {"status": merge_patch(status_wire(before), status_wire(status))}
         if not patch["status"]:
             return True
-        if _WRITTEN_BY_PEOPLE & patch["status"].keys():
+        if WRITTEN_BY_PEOPLE & patch["status"].keys():
             patch["metadata"] = {"resourceVersion": outcome.version}
         written = await self._wire.patch(ROLLOUT, *key, patch, subresource="status")
         self._caches.rollouts.put(written)

@@ -9,8 +9,17 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from rollouts.sandbox.clock import VirtualLoop
+
+settings.register_profile(
+    "same each time, however slow the machine is",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("same each time, however slow the machine is")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

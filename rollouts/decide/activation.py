@@ -35,7 +35,7 @@ def activate(ctx: Context) -> Iterator[PointService | Wait]:
     elif not _can_serve(ctx, target):
         yield Wait(
             f"service {name} is switched to ReplicaSet {target.name} when its {ctx.replicas} pods are available "
-            f"({target.available} now)"
+            f"({target.dependable} now)"
         )
     elif replaces(ctx) and not gates.passed(ctx):
         yield Wait(f"service {name} is switched when the analysis and the pause before it are over")
@@ -49,7 +49,7 @@ def _can_serve(ctx: Context, target: ReplicaSet) -> bool:
         return True
     now = active(ctx)
     adopted = bool(ctx.stored.blue_green.active_selector)
-    return target is ctx.stable and adopted and target.available >= max(1, now.available if now else 0)
+    return target is ctx.stable and adopted and target.dependable >= max(1, now.available if now else 0)
 
 
 def _point(ctx: Context, name: str, hash: Hash) -> Iterator[PointService]:

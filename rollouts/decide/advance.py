@@ -17,6 +17,7 @@ from rollouts.decide.steps import (
     enough_available,
     weight_at,
 )
+from rollouts.decide.weights import must_be_renamed
 
 Updates = dict[str, Any]
 
@@ -57,6 +58,8 @@ def promotion(ctx: Context, status: RolloutStatus) -> str:
         return "Rollback to stable ReplicaSets"
     if ctx.aborted or not enough_available(ctx, ctx.new, ctx.replicas):
         return ""
+    if ctx.turns is not None and must_be_renamed(ctx):
+        return ""  # the Service whose turn comes has to lead to it first, for nothing rewrites a stable one
     if ctx.status.promote_full:
         return "Full promotion requested"
     if ctx.rolls_back_fast:

@@ -249,14 +249,14 @@ class Context:
 
     @property
     def new_size(self) -> Size:
-        return Size(self.new.replicas, self.new.available) if self.new else Size()
+        return Size(self.new.replicas, self.new.dependable) if self.new else Size()
 
     @property
     def stable_size(self) -> Size | None:
         """None when there is no stable ReplicaSet beside the new one."""
         if self.stable is None or self.stable is self.new:
             return None
-        return Size(self.stable.replicas, self.stable.available)
+        return Size(self.stable.replicas, self.stable.dependable)
 
 
 def scale_down_deadline(rs: ReplicaSet) -> str | None:

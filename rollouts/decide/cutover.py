@@ -133,4 +133,4 @@ def _checkpoint(ctx: Context) -> bool:
     count, new = strategy(ctx).preview_replica_count, ctx.new
     if count is None or new is None or is_active(ctx) or not replaces(ctx) or not gates.passed(ctx):
         return False
-    return new.replicas == count and new.available >= count
+    return new.replicas == count and new.dependable >= count

@@ -65,13 +65,13 @@ def size(ctx: Context) -> int:
 
 def is_full(ctx: Context, rs: ReplicaSet) -> bool:
     """It has all the pods that the rollout asks for, and they are available."""
-    return rs.replicas == ctx.replicas and rs.available >= ctx.replicas
+    return rs.replicas == ctx.replicas and rs.dependable >= ctx.replicas
 
 
 def is_ready(ctx: Context) -> bool:
     """The new version has the pods that it should have before the switch, and they are available."""
     new = ctx.new
-    return new is not None and new.replicas == size(ctx) and new.available >= new.replicas
+    return new is not None and new.replicas == size(ctx) and new.dependable >= new.replicas
 
 
 def returns_fast(ctx: Context) -> bool:

@@ -15,7 +15,7 @@ def standing(ctx: Context) -> tuple[Route, ...]:
     """The routes to stand now, in the order of spec.strategy.canary.trafficRouting.managedRoutes."""
     new = ctx.new
     over = ctx.initial or ctx.returns_to_stable or ctx.rolls_back_fast or ctx.status.promote_full
-    if over or ctx.changed or new is None or new.available == 0 or wanted_counts(ctx)[0] == 0:
+    if over or ctx.changed or new is None or new.staying == 0 or wanted_counts(ctx)[0] == 0:
         return ()  # without pods, or about to lose them all
     found: dict[str, Route | None] = {}
     for step in ctx.steps[: ctx.index + 1]:

@@ -26,9 +26,8 @@ def scale(ctx: Context) -> Iterator[CreateReplicaSet | UpdateReplicaSet | Wait]:
         yield Wait("no pods are moved while the rollout is paused" if ctx.spec.paused else "analysis was inconclusive")
         return
     want_new, want_stable = wanted_counts(ctx)
-    if ctx.dynamic:
-        # Also for the share that this very pass gives it: once that is recorded, its pods would be gone.
-        want_stable = max(want_stable, ceil_share(ctx.replicas, ctx.max_weight - target(ctx), ctx.max_weight))
+    if ctx.dynamic and ctx.stable is not None:
+        want_stable = max(want_stable, _kept_of_stable(ctx, ctx.stable))
     if ctx.new is None:
         # First, for it may be refused: then stable must not have been shrunk for nothing, at every try.
         yield new_replica_set(ctx, _first_size(ctx, want_new))
@@ -39,6 +38,15 @@ def scale(ctx: Context) -> Iterator[CreateReplicaSet | UpdateReplicaSet | Wait]:
         resized += _resize_new(ctx, ctx.new, want_new)
     yield from sorted(resized, key=lambda item: _grows(ctx, item))
     yield from _retire(ctx)
+
+
+def _kept_of_stable(ctx: Context, stable: ReplicaSet) -> int:
+    """Pods that a shrinking stable ReplicaSet keeps beyond its recorded share: those for the share that this very pass
+    gives it, for once that is recorded they would be gone; and those that nothing else stands in for, as beside a
+    canary that was given fewer pods than its share."""
+    share = ceil_share(ctx.replicas, ctx.max_weight - target(ctx), ctx.max_weight)
+    elsewhere = sum(rs.dependable for rs in ctx.world.replica_sets if rs is not stable)
+    return max(share, min(stable.replicas, ctx.limits.least_available - elsewhere))
 
 
 def _grows(ctx: Context, item: UpdateReplicaSet | Wait) -> bool:
@@ -92,9 +100,9 @@ def _keep_until_deadline(ctx: Context, new: ReplicaSet, delay: int) -> Iterator[
         yield Wait("the aborted canary keeps its pods until its share of traffic is recorded as 0")
     elif held := proof.holds(ctx):
         yield Wait(f"the aborted canary keeps its pods {held}")
-    elif deadline is None and stable is not None and stable.available < ctx.replicas:
+    elif deadline is None and stable is not None and stable.dependable < ctx.replicas:
         yield Wait(
-            f"the aborted canary keeps its pods until stable has all {ctx.replicas} available ({stable.available} now)"
+            f"the aborted canary keeps its pods until stable has all {ctx.replicas} available ({stable.dependable} now)"
         )
     elif deadline is None:
         yield from deadlines.begin(ctx, new, delay)
@@ -115,9 +123,7 @@ def _is_left_at_once(ctx: Context) -> bool:
 
 def _retire(ctx: Context) -> Iterator[UpdateReplicaSet | Wait]:
     """Older ReplicaSets lose their unready pods at once, the others as availability and traffic allow."""
-    # Pods that were asked to go are still counted as available for a moment: they must not be spent twice.
-    staying = sum(min(rs.available, rs.replicas) for rs in ctx.world.replica_sets)
-    spare = staying - ctx.limits.least_available
+    spare = sum(rs.dependable for rs in ctx.world.replica_sets) - ctx.limits.least_available
     kept, held = 0, proof.holds(ctx)
     if balancers.holds_old(ctx):
         yield Wait("older ReplicaSets are kept until the load balancers have all pods of the stable one")
@@ -125,8 +131,8 @@ def _retire(ctx: Context) -> Iterator[UpdateReplicaSet | Wait]:
     for rs in ctx.others:
         if rs.replicas == 0:
             continue
-        size = min(rs.replicas, rs.available)
-        if ctx.routed and _in_use(ctx, rs):
+        size = rs.staying
+        if ctx.routed and ctx.replicas and _in_use(ctx, rs):
             # Not even its unready pods: they may serve again in a moment, and traffic still counts on them.
             yield Wait(f"ReplicaSet {rs.name} is kept while a Service or a recorded weight names it")
         elif held:

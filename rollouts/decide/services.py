@@ -58,5 +58,5 @@ def _switch(ctx: Context, name: str, rs: ReplicaSet, *, check: bool) -> Iterator
 def _ready_for(service: Service, rs: ReplicaSet) -> bool:
     """A Service that nobody manages yet serves users by other means: it needs full, not partial, availability."""
     if service.managed_by:
-        return rs.available > 0
-    return rs.replicas > 0 and rs.available >= rs.replicas
+        return rs.dependable > 0
+    return rs.replicas > 0 and rs.dependable >= rs.replicas

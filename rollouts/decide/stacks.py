@@ -50,7 +50,7 @@ def _abort(ctx: Context, new: ReplicaSet) -> Iterator[Told]:
     """Keep the aborted version for the abort delay, which begins once the stable one is whole."""
     if new.replicas == 0:
         return
-    stable = ctx.stable.available if ctx.stable else 0
+    stable = ctx.stable.dependable if ctx.stable else 0
     if unproven := proof.holds(ctx):
         yield Wait(f"the aborted ReplicaSet keeps its pods {unproven}")
     elif scale_down_deadline(new) is None and stable < ctx.replicas:

@@ -95,10 +95,10 @@ def enough_available(ctx: Context, rs: ReplicaSet, wanted: int) -> bool:
     """Whether so many of the wanted pods are available that the release may go on."""
     threshold = ctx.canary.replica_progress_threshold
     if threshold is None or threshold.value < 0:
-        return rs.available >= wanted
+        return rs.dependable >= wanted
     if threshold.type == "Percent":
-        return rs.available * 100 >= threshold.value * wanted
-    return rs.available >= threshold.value
+        return rs.dependable * 100 >= threshold.value * wanted
+    return rs.dependable >= threshold.value
 
 
 def at_wanted_counts(ctx: Context) -> bool:

@@ -33,7 +33,7 @@ def route(ctx: Context) -> Iterator[SetWeight | Ask | Wait]:
         if known:
             yield from balancers.ask(ctx)
         return
-    have = stable.available if stable else 0
+    have = stable.dependable if stable else 0
     yield Wait(f"traffic stays as it is: stable has {have} of the {need} available pods that its share needs")
     if stable is not None and recorded is not None and managed(ctx):
         # Routes for certain requests must not wait: they lead to pods that may be about to go.
@@ -77,19 +77,19 @@ def _destination(recorded: WeightDestination, service: str) -> Destination:
 
 def _covers(ctx: Context, stable: ReplicaSet, need: int) -> bool:
     """Whether stable's available pods can carry its share."""
-    if ctx.canary.replica_progress_threshold is not None and stable.available:
+    if ctx.canary.replica_progress_threshold is not None and stable.dependable:
         return enough_available(ctx, stable, need)
-    return stable.available >= need
+    return stable.dependable >= need
 
 
 def target(ctx: Context) -> int:
     """The canary's share. The first rule that applies wins."""
     if withdraws(ctx):
         return withdrawn(ctx)
-    if ctx.returns_to_stable or ctx.new is None or ctx.new.available == 0 or must_be_renamed(ctx):
+    if ctx.returns_to_stable or ctx.new is None or ctx.new.staying == 0 or must_be_renamed(ctx):
         return 0
-    if ctx.status.promote_full and ctx.dynamic:
-        return min(ctx.max_weight, ctx.max_weight * ctx.new.available // max(1, ctx.replicas))
+    if ctx.status.promote_full and ctx.dynamic and ctx.new.observed:
+        return min(ctx.max_weight, ctx.max_weight * ctx.new.staying // max(1, ctx.replicas))
     if ctx.status.promote_full:
         return ctx.weights.canary.weight if ctx.weights else 0
     if not ctx.steps or asks_for_none(asked_scale(ctx)):

@@ -24,17 +24,16 @@ def withdraws(ctx: Context) -> bool:
         return False
     if ctx.aborted:
         return True
-    return ctx.is_stable and carried_hash(ctx) not in (NO_HASH, ctx.hash) and stable.available < ctx.replicas
+    return ctx.is_stable and carried_hash(ctx) not in (NO_HASH, ctx.hash) and stable.dependable < ctx.replicas
 
 
 def next_weight(ctx: Context) -> int:
     """The weight to make ready for: the highest step below what the canary's pods still have to carry."""
-    stable, canary = ctx.stable, _canary(ctx)
+    stable, canary = ctx.stable, _shrinking(ctx)
     if stable is None or ctx.replicas == 0:
         return 0
-    needed = ctx.replicas - stable.available
-    keeps = (ctx.canary.abort_scale_down_delay_seconds or 0) > 0
-    pods = needed if keeps or canary is None else max(needed, canary.available)
+    needed = ctx.replicas - stable.staying
+    pods = needed if canary is None else max(needed, canary.available)
     ladder = (step.set_weight for step in reversed(ctx.steps) if step.set_weight is not None)
     return next((w for w in ladder if ceil_share(ctx.replicas, w, ctx.max_weight) < pods), 0)
 
@@ -44,7 +43,7 @@ def withdrawn(ctx: Context) -> int:
     stable = ctx.stable
     if stable is None or ctx.replicas == 0:
         return 0
-    carried = ctx.max_weight * stable.available // ctx.replicas
+    carried = ctx.max_weight * stable.dependable // ctx.replicas
     excess, lower = max(0, ctx.max_weight - carried), next_weight(ctx)
     recorded = ctx.weights
     if recorded is None:
@@ -55,7 +54,9 @@ def withdrawn(ctx: Context) -> int:
     return current if carried < ctx.max_weight - lower else min(lower, current)
 
 
-def _canary(ctx: Context) -> ReplicaSet | None:
-    """The ReplicaSet that serves the share which is taken back."""
-    carried = carried_hash(ctx)
-    return next((rs for rs in ctx.world.replica_sets if rs.hash == carried), ctx.new if ctx.aborted else None)
+def _shrinking(ctx: Context) -> ReplicaSet | None:
+    """The ReplicaSet whose pods go as its share does, step by step; None when they stay until all of it is gone: for
+    an abort delay, or because they are of a version before the one that was aborted."""
+    if (ctx.canary.abort_scale_down_delay_seconds or 0) > 0 or carried_hash(ctx) not in (NO_HASH, ctx.hash):
+        return None
+    return ctx.new if ctx.aborted else None

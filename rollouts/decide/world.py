@@ -39,6 +39,17 @@ class ReplicaSet:
     failure_reason: str = ""
 
     @property
+    def staying(self) -> int:
+        """Available pods, without those that were asked to go: they are counted for a moment longer."""
+        return min(self.available, self.replicas)
+
+    @property
+    def dependable(self) -> int:
+        """Available pods that more may be asked of: none until its controller has seen the newest size, for its counts
+        may still be those of pods that an earlier size took away."""
+        return self.staying if self.observed else 0
+
+    @property
     def of_experiment(self) -> bool:
         return "experiment.argoproj.io/name" in self.annotations
 

@@ -1,4 +1,4 @@
-"""The ordering laws for blue-green, over random strategies, random orders of events and crashes after any action.
+"""The ordering laws for blue-green, over random strategies, random orders of events, crashes and late news.
 
 1. Grow before you pour: the active Service moves to pods that are all there; back to the stable version as soon as
    nobody loses by it.
@@ -10,15 +10,14 @@ nothing before the announced wake-up.
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollouts.decide.plan import DeleteReplicaSet, PointService, UpdateReplicaSet
 from tests import make
-from tests.decide.test_laws import IMAGES, do
-from tests.decide.toy import Toy
+from tests.decide.courses import IMAGES, do, law, news
+from tests.decide.lagging import Lagging
 
-QUIET = [HealthCheck.too_slow]
 ANALYSIS = {"templates": [{"templateName": "check"}]}
 
 strategies = st.fixed_dictionaries(
@@ -36,28 +35,27 @@ strategies = st.fixed_dictionaries(
     },
 )
 
-deeds = st.lists(
-    st.one_of(
-        st.tuples(st.just("image"), st.sampled_from(IMAGES)),
-        st.tuples(st.just("replicas"), st.integers(0, 4)),
-        st.tuples(st.just("ready"), st.tuples(st.sampled_from(IMAGES), st.integers(0, 4))),
-        st.tuples(st.just("verdict"), st.sampled_from(["Successful", "Successful", "Failed", "Error", "Inconclusive"])),
-        st.tuples(st.just("run"), st.just(None)),
-        st.tuples(st.just("run"), st.just(None)),
-        st.tuples(st.just("abort"), st.just(None)),
-        st.tuples(st.just("retry"), st.just(None)),
-        st.tuples(st.just("promote"), st.just(None)),
-        st.tuples(st.just("full"), st.just(None)),
-        st.tuples(st.just("pause"), st.booleans()),
-        st.tuples(st.just("wait"), st.sampled_from([1, 10, 40])),
-        st.tuples(st.just("pass"), st.one_of(st.none(), st.integers(0, 3))),
-        st.tuples(st.just("settle"), st.just(None)),
-    ),
-    max_size=30,
+deed = st.one_of(
+    st.tuples(st.just("image"), st.sampled_from(IMAGES)),
+    st.tuples(st.just("replicas"), st.integers(0, 4)),
+    st.tuples(st.just("ready"), st.tuples(st.sampled_from(IMAGES), st.integers(0, 4))),
+    st.tuples(st.just("verdict"), st.sampled_from(["Successful", "Successful", "Failed", "Error", "Inconclusive"])),
+    st.tuples(st.just("run"), st.just(None)),
+    st.tuples(st.just("run"), st.just(None)),
+    st.tuples(st.just("abort"), st.just(None)),
+    st.tuples(st.just("retry"), st.just(None)),
+    st.tuples(st.just("promote"), st.just(None)),
+    st.tuples(st.just("full"), st.just(None)),
+    st.tuples(st.just("pause"), st.booleans()),
+    st.tuples(st.just("wait"), st.sampled_from([1, 10, 40])),
+    st.tuples(st.just("pass"), st.one_of(st.none(), st.integers(0, 3))),
+    st.tuples(st.just("settle"), st.just(None)),
 )
+deeds = st.lists(deed, max_size=30)
+late_deeds = st.lists(st.tuples(deed, news, st.integers(0, 3)), min_size=3, max_size=25)
 
 
-class Watched(Toy):
+class Watched(Lagging):
     """A toy that checks the laws at every single action."""
 
     def _do(self, action: Any) -> None:
@@ -82,7 +80,8 @@ class Watched(Toy):
 
     @property
     def size(self) -> int:
-        return int(self.manifest["spec"]["replicas"])
+        """What is asked for; while a change of that is not heard of, the smaller of the two."""
+        return min(int(manifest["spec"]["replicas"]) for manifest in (self.manifest, self.known_manifest))
 
     def verdict(self, phase: str) -> None:
         for name, run in self.runs.items():
@@ -113,6 +112,7 @@ def act(toy: Watched, *acts: tuple[str, Any]) -> None:
 
 def finish(toy: Watched) -> None:
     """Let everything come to its end: no more faults, pods become ready, analyses succeed, pauses are promoted."""
+    toy.deaf = False
     if toy.manifest["spec"].get("paused"):
         toy.spec(paused=False)
     for _ in range(12):
@@ -140,7 +140,7 @@ def check_end(toy: Watched) -> None:
     assert not toy.step(), "a settled rollout writes nothing"
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=QUIET)
+@settings(max_examples=200)
 @given(strategy=strategies, replicas=st.integers(1, 4), deeds=deeds)
 def test_a_blue_green_rollout_keeps_the_laws_and_always_ends(strategy, replicas, deeds):
     toy = started(strategy, replicas)
@@ -149,7 +149,21 @@ def test_a_blue_green_rollout_keeps_the_laws_and_always_ends(strategy, replicas,
     check_end(toy)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=QUIET)
+@law
+@given(strategy=strategies, replicas=st.integers(1, 4), deeds=late_deeds)
+def test_a_blue_green_rollout_keeps_the_laws_on_late_news(strategy, replicas, deeds):
+    toy = started(strategy, replicas)
+    toy.listen_no_more()
+    for deed, heard, passes in deeds:
+        act(toy, deed)
+        toy.hear(*sorted(heard))
+        for _ in range(passes):
+            toy.step()
+    finish(toy)
+    check_end(toy)
+
+
+@settings(max_examples=100)
 @given(strategy=strategies, replicas=st.integers(1, 4), crashes=st.lists(st.integers(0, 3), max_size=30))
 def test_users_of_the_active_service_never_lose_a_pod_through_updates_and_crashes(strategy, replicas, crashes):
     toy = started(strategy, replicas)
@@ -169,7 +183,7 @@ def test_users_of_the_active_service_never_lose_a_pod_through_updates_and_crashe
     check_end(toy)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=QUIET)
+@settings(max_examples=100)
 @given(strategy=strategies, deeds=deeds)
 def test_until_the_announced_wake_up_time_alone_changes_nothing(strategy, deeds):
     toy = started(strategy, 3)
@@ -183,7 +197,7 @@ def test_until_the_announced_wake_up_time_alone_changes_nothing(strategy, deeds)
         assert not toy.step(), (wake, toy.plan().steps)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=QUIET)
+@settings(max_examples=100)
 @given(strategy=strategies, deeds=deeds)
 def test_silence_has_a_reason(strategy, deeds):
     toy = started(strategy, 3)

@@ -4,14 +4,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from rollouts.api.template import pod_template_hash
 from rollouts.decide import plan as say
 from rollouts.decide.world import Experiment, Hash, Version, World
 from tests import make
-from tests.decide.test_laws import Watched, check_end, do, finish
+from tests.decide.courses import check_end, do, finish, law, news
+from tests.decide.watched import Watched
 
 Obj = dict[str, Any]
 IMAGES = ("img:1", "img:2", "img:3")
@@ -230,60 +231,75 @@ basic = st.one_of(
     st.sampled_from([tries(), tries(10), tries(20, duration="10s")]),
 )
 steps = st.lists(basic, min_size=1, max_size=5)
-deeds = st.lists(
-    st.one_of(
-        st.tuples(st.just("image"), st.sampled_from(IMAGES)),
-        st.tuples(st.just("replicas"), st.integers(0, 4)),
-        st.tuples(st.just("ready"), st.tuples(st.sampled_from(IMAGES), st.integers(0, 4))),
-        st.tuples(st.just("abort"), st.none()),
-        st.tuples(st.just("retry"), st.none()),
-        st.tuples(st.just("promote"), st.none()),
-        st.tuples(st.just("full"), st.none()),
-        st.tuples(st.just("pause"), st.booleans()),
-        st.tuples(st.just("wait"), st.sampled_from([1, 10, 40])),
-        st.tuples(st.just("pass"), st.one_of(st.none(), st.integers(0, 3))),
-        st.tuples(st.just("settle"), st.none()),
-        st.tuples(
-            st.just("become"),
-            st.sampled_from(["Pending", "Running", "Running", "Successful", "Failed", "Error", "Inconclusive"]),
-        ),
+deed = st.one_of(
+    st.tuples(st.just("image"), st.sampled_from(IMAGES)),
+    st.tuples(st.just("replicas"), st.integers(0, 4)),
+    st.tuples(st.just("ready"), st.tuples(st.sampled_from(IMAGES), st.integers(0, 4))),
+    st.tuples(st.just("abort"), st.none()),
+    st.tuples(st.just("retry"), st.none()),
+    st.tuples(st.just("promote"), st.none()),
+    st.tuples(st.just("full"), st.none()),
+    st.tuples(st.just("pause"), st.booleans()),
+    st.tuples(st.just("wait"), st.sampled_from([1, 10, 40])),
+    st.tuples(st.just("pass"), st.one_of(st.none(), st.integers(0, 3))),
+    st.tuples(st.just("settle"), st.none()),
+    st.tuples(
+        st.just("become"),
+        st.sampled_from(["Pending", "Running", "Running", "Successful", "Failed", "Error", "Inconclusive"]),
     ),
-    max_size=30,
 )
+deeds = st.lists(deed, max_size=30)
+late_deeds = st.lists(st.tuples(deed, news, st.integers(0, 3)), min_size=3, max_size=25)
 
 
-@settings(
-    max_examples=150,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.generate],
-    suppress_health_check=[HealthCheck.too_slow],
-)
+@law
 @given(steps=steps, replicas=st.integers(1, 4), deeds=deeds)
 def test_a_canary_that_tries_keeps_the_laws_and_always_ends(steps: Any, replicas: int, deeds: Any) -> None:
     toy = Trying(make.rollout(*steps, replicas=replicas, canary=make.ISTIO), ("stable", "canary"))
     toy.run()
     for deed, what in deeds:
-        if deed == "become":
-            toy.become(what)
-        else:
-            do(toy, deed, what)
+        act(toy, deed, what)
         if deed == "settle":
             assert len(toy.alive) <= 1, toy.log
     finish(toy)
+    check_tried(toy)
+
+
+@law
+@given(steps=steps, replicas=st.integers(1, 4), dynamic=st.booleans(), deeds=late_deeds)
+def test_a_canary_that_tries_keeps_the_laws_on_late_news(steps: Any, replicas: int, dynamic: bool, deeds: Any) -> None:
+    canary = {**make.ISTIO, "dynamicStableScale": dynamic}
+    toy = Trying(make.rollout(*steps, replicas=replicas, canary=canary), ("stable", "canary"))
+    toy.run()
+    toy.image("img:2")
+    toy.settle()
+    toy.ready()
+    toy.listen_no_more()
+    for deed, heard, passes in deeds:
+        act(toy, *deed)
+        toy.hear(*sorted(heard))
+        for _ in range(passes):
+            toy.step()
+    finish(toy)
+    check_tried(toy)
+
+
+def act(toy: Trying, deed: str, what: Any) -> None:
+    if deed == "become":
+        toy.become(what)
+    else:
+        do(toy, deed, what)
+
+
+def check_tried(toy: Trying) -> None:
+    """It came to its end, and nothing is left of what was tried."""
     check_end(toy)
     assert toy.alive == []
     assert toy.shares == {}
     assert "currentExperiment" not in toy.status["canary"]
 
 
-@settings(
-    max_examples=100,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.generate],
-    suppress_health_check=[HealthCheck.too_slow],
-)
+@settings(max_examples=100, phases=[Phase.generate])
 @given(crashes=st.lists(st.integers(0, 2), max_size=20))
 def test_each_experiment_is_started_once_whenever_the_controller_crashes(crashes: Any) -> None:
     toy = Trying(make.rollout(make.weight(20), tries(10), tries(), canary=make.ISTIO), ("stable", "canary"))

@@ -85,6 +85,22 @@ def test_a_version_that_comes_in_between_gets_the_service_when_its_share_is_reco
     assert sizes(toy, V1, V2, V3) == [5, 0, 1]
 
 
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_a_version_that_is_promoted_before_its_turn_waits_for_the_service(dynamic: bool):
+    """The turn goes to a Service, whatever it selects: that of an interrupted version would become the stable one."""
+    toy = taking_turns(canary={**TURNS, "dynamicStableScale": dynamic})
+    toy.image(V2)
+    toy.run()
+    toy.image(V3)
+    toy.step()
+    toy.patch_status(promoteFull=True)
+    toy.ready()
+    toy.run(toy.now + timedelta(minutes=1))
+    assert (toy.phase, toy.status["canary"]["stablePingPong"]) == ("Healthy", "pong")
+    assert selected(toy, "pong") == [H3]
+    assert sizes(toy, V1, V2, V3) == [0, 0, 5]
+
+
 def test_an_abort_leaves_the_aborted_version_its_service_until_it_is_gone():
     toy = taking_turns()
     toy.image(V2)

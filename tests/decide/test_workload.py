@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from rollouts.api.rollout import Rollout
@@ -392,13 +392,7 @@ def done(toy: Handing, deeds: list[tuple[str, Any]]) -> Iterator[None]:
         yield
 
 
-@settings(
-    max_examples=100,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.generate],
-    suppress_health_check=[HealthCheck.too_slow],
-)
+@settings(max_examples=100, phases=[Phase.generate])
 @given(
     mode=st.sampled_from(["onsuccess", "progressively"]),
     size=st.integers(1, 6),

@@ -18,6 +18,10 @@ from tests import make
 Obj = dict[str, Any]
 
 
+class Overtaken(Exception):
+    """Somebody wrote what the controller has not seen, and its own write is refused for it."""
+
+
 class Toy:
     """One Rollout and what its controller makes. `weights` is what the mesh does: (canary, stable)."""
 
@@ -59,7 +63,7 @@ class Toy:
         for name, rs in self.sets.items():
             if image is None or rs.hash == make.hash_of(image):
                 up = rs.replicas if count is None else min(count, rs.replicas)
-                self.sets[name] = replace(rs, current=rs.replicas, ready=up, available=up)
+                self.sets[name] = replace(rs, current=rs.replicas, ready=up, available=up, observed=True)
 
     def wait(self, **span: float) -> None:
         self.now += timedelta(**span)
@@ -80,24 +84,51 @@ class Toy:
         return decide(self.world(), self.now)
 
     def step(self, crash_after: int | None = None) -> bool:
-        """One pass; whether anything was written."""
+        """One pass; whether anything was written, or tried in vain."""
         plan = self.plan()
-        changes = plan.changes
-        for action in changes[:crash_after]:
-            self._do(action)
-            self.action_writes += 1
-        for action in plan.actions:
-            if isinstance(action, say.SetWeight) and (crash_after is None or crash_after >= len(changes)):
-                self.routes = action.split.routes
-        if crash_after is not None and crash_after < len(changes):
+        try:
+            if not self._carry_out(plan, crash_after):
+                return True
+        except Overtaken:
             return True
-        before = self.manifest.get("status", {})
+        changes = plan.changes
+        before = self.known_status
         after = status_wire(plan.status)
         if after != before:
-            self.manifest["status"] = after
+            self._store(after)
             self.status_writes += 1
         self.events += [event.reason for event in plan.events if after != before or changes]
         return bool(changes) or after != before
+
+    def _carry_out(self, plan: say.Plan, crash_after: int | None) -> bool:
+        """Whether it came to its end: a crash ends it early, and so does traffic that is not as recorded."""
+        done = 0
+        for action in plan.actions:
+            expected = not (isinstance(action, say.SetWeight) and action.recorded)
+            if expected and done == crash_after:
+                return False
+            if isinstance(action, say.SetWeight):
+                self.routes = action.split.routes
+            if expected or self._differs(action):
+                self._do(action)
+                self.action_writes += 1
+                done += 1
+                if not expected:
+                    return False
+        return True
+
+    def _differs(self, action: say.Action) -> bool:
+        """The mesh shares otherwise than this says."""
+        assert isinstance(action, say.SetWeight)
+        return self.weights != (action.split.canary.weight, action.split.stable.weight)
+
+    @property
+    def known_status(self) -> Obj:
+        """The status that decisions rest on."""
+        return self.status
+
+    def _store(self, status: Obj) -> None:
+        self.manifest["status"] = status
 
     def settle(self, most: int = 30) -> None:
         """Passes until nothing changes any more, without pods or time moving."""

@@ -9,7 +9,7 @@
 
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.experiment.objects import uses, version, with_port
@@ -44,13 +44,7 @@ deeds = st.lists(
     ),
     max_size=25,
 )
-law = settings(
-    max_examples=150,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.generate],
-    suppress_health_check=[HealthCheck.too_slow],
-)
+law = settings(max_examples=150, phases=[Phase.generate])
 
 
 def spec_of(templates: list[Any], judged: list[bool], rest: dict[str, Any]) -> dict[str, Any]:

@@ -110,7 +110,10 @@ class Driven(Trying):
         plan, behind = self.plan(), self.old is not None
         try:
             for action in plan.actions:
+                edited = self.versions
                 self._do(action)
+                if isinstance(action, say.SetWeight) and action.recorded and self.versions != edited:
+                    return True
             self._spend()
         except Cut:
             return True
@@ -163,9 +166,6 @@ class Driven(Trying):
         first = self.status.get("canary", {}).get("stablePingPong") == "ping"
         return ("pong", "ping") if first else ("ping", "pong")
 
-    def _behind(self, service: str) -> Any:
-        return self.behind(dict(zip(("canary", "stable"), self.names, strict=True))[service])
-
     def serving(self, place: Place) -> int | None:
         """Available pods at a place; None for one that nobody knows."""
         if place.service:
@@ -197,7 +197,7 @@ class Driven(Trying):
 
     def _judge(self, before: list["Seen"], action: say.Action) -> None:
         """The laws, after one write. `theirs`: what stands is what somebody else wrote, not what we said."""
-        now, size = self._seen(), self._size()
+        now, size = self._seen(), self.size
         told = (action, [seen.way.shares for seen in now], self.log)
         for seen in now:
             shares = [weight for _, weight in seen.way.shares]
@@ -237,7 +237,7 @@ class Driven(Trying):
         if seen.way.special or place.hash == TRIED or place.service not in ("", *self.names):
             return
         asked = max((rs.replicas for rs in self.sets.values() if rs.hash == seen.hashes[place]), default=1)
-        assert pods >= min(weight * self._size() // seen.way.whole, asked), ("poured before grown", place, told)
+        assert pods >= min(weight * self.size // seen.way.whole, asked), ("poured before grown", place, told)
 
 
 def _version(obj: Obj | None) -> str:

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from tests import make
 from tests.decide.test_experiments import tries
-from tests.decide.test_laws import check_end, do, finish
+from tests.decide.courses import check_end, do, finish
 from tests.traffic import plane, users
 from tests.traffic.driven import Case, Driven
 from tests.traffic.stage import Obj
