@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests import make
-from tests.decide.test_experiments import tries
 from tests.decide.courses import check_end, do, finish
+from tests.decide.test_experiments import tries
 from tests.traffic import plane, users
 from tests.traffic.driven import Case, Driven
 from tests.traffic.stage import Obj
