@@ -142,24 +142,27 @@ def _stepped(ctx: Context, status: RolloutStatus, said: tuple[Said, ...], events
 
 
 def step_completed(ctx: Context, status: RolloutStatus) -> bool:
-    """The current step is fulfilled. `status` already holds this pass's weights and run verdicts."""
+    """The current step is fulfilled. `status` already holds this pass's weights and run verdicts.
+
+    A step may ask for a size or a route together with something else: a pause then decides alone, as with Argo
+    Rollouts, and anything else has to be fulfilled beside the size.
+    """
     step = ctx.step
     if step is None or ctx.spec.paused or ctx.new is None:
         return False
     if step.pause is not None:
         return pause_completed(ctx)
-    if ctx.pause_open(wording.INCONCLUSIVE_ANALYSIS):
+    if ctx.pause_open(wording.INCONCLUSIVE_ANALYSIS) or (step.set_canary_scale and not at_wanted_counts(ctx)):
         return False
-    if step.set_canary_scale is not None:
-        return at_wanted_counts(ctx)
     if step.set_weight is not None:
         return at_wanted_counts(ctx) and _weight_is_set(ctx, status)
-    if step.set_header_route is not None or step.set_mirror_route is not None:
-        return True  # the route stands from now on, as soon and as long as there are canary pods to serve it
     if step.experiment is not None:
         return experiments.succeeded(ctx, status)
-    run = status.canary.current_step_analysis_run_status
-    return step.analysis is not None and run is not None and run.status == "Successful"
+    if step.analysis is not None:
+        run = status.canary.current_step_analysis_run_status
+        return run is not None and run.status == "Successful"
+    # A route stands from now on, as soon and as long as there are canary pods to serve it.
+    return any(part is not None for part in (step.set_canary_scale, step.set_header_route, step.set_mirror_route))
 
 
 def _weight_is_set(ctx: Context, status: RolloutStatus) -> bool:

@@ -125,20 +125,22 @@ def describe(step: CanaryStep) -> str:
         return "pause" if step.pause.duration is None else f"pause: {step.pause.duration}"
     if step.experiment is not None:
         return "experiment"
+    if step.analysis is not None:
+        return "analysis"
     if step.set_canary_scale is not None:
         return _scale_text(step.set_canary_scale)
+    if step.plugin is not None:
+        return f"plugin: {step.plugin.name}"
     if step.set_header_route is not None:
         return f"setHeaderRoute: {step.set_header_route.name}"
-    if step.set_mirror_route is not None:
-        return f"setMirrorRoute: {step.set_mirror_route.name}"
-    return f"plugin: {step.plugin.name}" if step.plugin is not None else "analysis"
+    return f"setMirrorRoute: {step.set_mirror_route.name}" if step.set_mirror_route is not None else "invalid"
 
 
 def _scale_text(scale: SetCanaryScale) -> str:
-    if scale.match_traffic_weight:
-        return "setCanaryScale{matchTrafficWeight: true}"
     if scale.weight is not None:
         return f"setCanaryScale{{weight: {scale.weight}}}"
+    if scale.match_traffic_weight:
+        return "setCanaryScale{matchTrafficWeight: true}"
     return f"setCanaryScale{{replicas: {scale.replicas}}}"
 
 

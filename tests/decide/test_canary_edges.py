@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from rollouts.api import labels
+from rollouts.api.canary import CanaryStep
 from rollouts.api.status import TrafficWeights
 from rollouts.decide.advance import step_completed
 from rollouts.decide.context import Context
+from rollouts.decide.steps import describe
 from rollouts.decide.world import Service
 from tests import make
 from tests.decide.test_canary_story import V1, V2, V3, deployed, routed, sizes
@@ -269,3 +271,63 @@ def test_hash_and_weight_stay_recorded_as_they_are_while_stable_grows_back():
     toy.run(toy.now + timedelta(minutes=1))
     recorded = toy.status["canary"]["weights"]
     assert (recorded["canary"]["weight"], recorded["canary"]["podTemplateHash"]) == (0, make.hash_of(V1))
+
+
+# ── steps that ask for more than one thing ──
+
+HEADER: make.Obj = {"setHeaderRoute": {"name": "h", "match": [{"headerName": "agent", "headerValue": {"exact": "x"}}]}}
+JUDGED: make.Obj = {"analysis": {"templates": [{"templateName": "check"}]}}
+SIZED: make.Obj = {"setCanaryScale": {"replicas": 2}}
+
+
+def judging(step: make.Obj) -> Toy:
+    """At a step that asks for an analysis and for more."""
+    managed = {**make.ISTIO["trafficRouting"], "managedRoutes": [{"name": "h"}]}
+    toy = Toy(
+        make.rollout(make.weight(20), step, make.pause(), canary={**make.ISTIO, "trafficRouting": managed}),
+        ("stable", "canary"),
+    )
+    toy.templates[(False, "check")] = make.analysis_template()
+    toy.run()
+    toy.image(V2)
+    toy.run()
+    return toy
+
+
+@pytest.mark.parametrize("more", [HEADER, SIZED], ids=["a route", "a size"])
+def test_an_analysis_decides_also_of_a_step_that_asks_for_more(more: make.Obj):
+    toy = judging({**JUDGED, **more})
+    (run,) = toy.runs.values()
+    assert (run.phase, toy.status["currentStepIndex"]) == ("Running", 1)
+    toy.events.clear()
+    toy.runs[run.name] = replace(run, phase="Successful")
+    toy.run()
+    assert toy.status["currentStepIndex"] == 2
+    assert toy.phase == "Paused CanaryPauseStep"
+
+
+def test_a_size_is_waited_for_also_in_a_step_whose_analysis_is_over():
+    toy = judging({**JUDGED, "setCanaryScale": {"replicas": 4}})
+    toy.ready(V2, 3)
+    (run,) = toy.runs.values()
+    toy.runs[run.name] = replace(run, phase="Successful")
+    toy.settle()
+    assert toy.status["currentStepIndex"] == 1
+    toy.run()
+    assert toy.status["currentStepIndex"] == 2
+
+
+@pytest.mark.parametrize(
+    ("step", "text"),
+    [
+        ({**make.weight(5), **SIZED}, "setWeight: 5"),
+        ({**make.pause("1m"), **SIZED}, "pause: 1m"),
+        ({**JUDGED, **SIZED, **HEADER}, "analysis"),
+        ({**SIZED, **HEADER}, "setCanaryScale{replicas: 2}"),
+        ({"setCanaryScale": {"weight": 7, "matchTrafficWeight": True}}, "setCanaryScale{weight: 7}"),
+        ({"setCanaryScale": {"matchTrafficWeight": True}}, "setCanaryScale{matchTrafficWeight: true}"),
+        (HEADER, "setHeaderRoute: h"),
+    ],
+)
+def test_a_step_is_told_by_the_first_thing_that_it_asks_for(step: make.Obj, text: str):
+    assert describe(CanaryStep.model_validate(step)) == text
