@@ -66,8 +66,7 @@ class Watched(Lagging):
             need = one.weight * self.size // split.max_weight
             if one.weight > before.weights.get(one.service, 0):
                 assert rs is not None, ("poured onto nothing", one, self.log)
-                # A canary may be given a size of its own, for less than its share.
-                need = min(need, rs.replicas) if one is split.canary else need
+                need = min(need, rs.replicas) if one is split.canary and self._sized else need
                 assert rs.available >= need, ("poured before grown", one, rs.available, self.log)
             elif one.weight and rs is not None and before.behind.get(one.service) == rs.name:
                 had = before.available.get(rs.name, 0)
@@ -75,8 +74,12 @@ class Watched(Lagging):
 
     def _least(self, split: Split, one: Destination, need: int) -> int:
         """Pods that a share keeps whatever else is asked: of a canary with a size of its own only the last."""
-        sized = any("setCanaryScale" in step for step in self.manifest["spec"]["strategy"]["canary"]["steps"])
-        return 1 if one is split.canary and sized else max(1, need)
+        return 1 if one is split.canary and self._sized else max(1, need)
+
+    @property
+    def _sized(self) -> bool:
+        """The canary may be given a size of its own, for less than its share."""
+        return any("setCanaryScale" in step for step in self.manifest["spec"]["strategy"]["canary"]["steps"])
 
     def _check_rename(self, action: PointService) -> None:
         """A Service with a share changes hands only to pods that serve no worse. An abort is exempt: it takes traffic
