@@ -40,6 +40,7 @@ class Watched(Lagging):
         if isinstance(action, SetWeight):
             self.split = action.split
         self._check_capacity(before)
+        self._check_record(before)
         if self.size and self.split is not None:
             self._check_shares(self.split, before)
             self._check_shares(self.split.by_turns(), before)
@@ -71,6 +72,18 @@ class Watched(Lagging):
             elif one.weight and rs is not None and before.behind.get(one.service) == rs.name:
                 had = before.available.get(rs.name, 0)
                 assert rs.available >= min(had, self._least(split, one, need)), ("shrunk before drained", one, self.log)
+
+    def _check_record(self, before: Stood) -> None:
+        """Pods go only below what the stored status says of the traffic, never for what the same pass only plans."""
+        recorded = self.known_status.get("canary", {}).get("weights") or {}
+        for part in ("canary", "stable"):
+            weight, hash = recorded.get(part, {}).get("weight", 0), recorded.get(part, {}).get("podTemplateHash")
+            rs = next((rs for rs in self.sets.values() if rs.hash == hash), None)
+            if not weight or rs is None or not self.size:
+                continue
+            need = 1 if part == "canary" and self._sized else max(1, weight * self.size // 100)
+            had = before.available.get(rs.name, 0)
+            assert rs.available >= min(had, need), ("shrunk before that was recorded", part, weight, self.log)
 
     def _least(self, split: Split, one: Destination, need: int) -> int:
         """Pods that a share keeps whatever else is asked: of a canary with a size of its own only the last."""

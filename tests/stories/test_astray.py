@@ -58,4 +58,4 @@ async def test_a_record_that_was_lost_with_a_controller_costs_one_more_look() ->
         stage.start()
         await stage.until(lambda: stage.sizes() == {"img:1": 5})
         assert stage.weights() == {"stable": 100, "canary": 0}
-        assert stage.phase().phase == "Degraded"
+        await stage.reaches("Degraded")
