@@ -35,7 +35,7 @@ class Flag:
 _WATCH, _WORK, _ELECTION, _TRAFFIC = "What to watch", "How to work", "Leader election", "Traffic routers"
 _SERVE, _CLUSTER, _OTHER = "Logs, metrics, health", "The cluster and its API server", "Other"
 _LATER = "not supported yet"
-_UNUSED = "accepted; no effect yet"
+_ANY_CLASS = "accepted; every Ingress that a Rollout names is looked after, whatever its class"
 
 FLAGS: tuple[Flag, ...] = (
     Flag("instance-id", "", _WATCH, "only Rollouts labelled with this controller instance id", "instance_id"),
@@ -74,9 +74,15 @@ FLAGS: tuple[Flag, ...] = (
     Flag("leader-election-renew-deadline", 10.0, _ELECTION, "how long a leader tries to renew", duration=True),
     Flag("leader-election-retry-period", 2.0, _ELECTION, "how long between two tries", duration=True),
     Flag("istio-api-version", "v1alpha3", _TRAFFIC, "version of networking.istio.io", "istio_api_version"),
-    Flag("alb-ingress-classes", ("alb",), _TRAFFIC, "ingress classes of ALB (repeatable)", "alb_ingress_classes"),
-    Flag("nginx-ingress-classes", ("nginx",), _TRAFFIC, "ingress classes of Nginx, as above", "nginx_ingress_classes"),
-    Flag("ingress-api-version", "", _TRAFFIC, _UNUSED),
+    Flag("alb-ingress-classes", ("alb",), _TRAFFIC, _ANY_CLASS),
+    Flag("nginx-ingress-classes", ("nginx",), _TRAFFIC, _ANY_CLASS),
+    Flag(
+        "ingress-api-version",
+        "",
+        _TRAFFIC,
+        "no API server since 1.22 serves another than networking.k8s.io/v1",
+        choices=("", "networking/v1", "networking.k8s.io/v1"),
+    ),
     Flag(
         "alb-tag-key-resource-id",
         "ingress.k8s.aws/resource",
@@ -103,10 +109,15 @@ FLAGS: tuple[Flag, ...] = (
         "ambassador-api-version", "getambassador.io/v2", _TRAFFIC, "group/version of Mappings", "ambassador_api_version"
     ),
     Flag(
-        "traffic-split-api-version", "v1alpha1", _TRAFFIC, "version of split.smi-spec.io", "traffic_split_api_version"
+        "traffic-split-api-version",
+        "v1alpha1",
+        _TRAFFIC,
+        "version of split.smi-spec.io",
+        "traffic_split_api_version",
+        choices=("v1alpha1", "v1alpha2", "v1alpha3", "v1alpha4"),
     ),
     Flag("traefik-api-group", "traefik.io", _TRAFFIC, "group of TraefikServices", "traefik_api_group"),
-    Flag("traefik-api-version", "traefik.io/v1alpha1", _TRAFFIC, "the same with its version", "traefik_api_version"),
+    Flag("traefik-api-version", "traefik.io/v1alpha1", _TRAFFIC, "their version", "traefik_api_version"),
     Flag("appmesh-crd-version", "v1beta2", _TRAFFIC, "version of appmesh.k8s.aws", "appmesh_crd_version"),
     Flag(
         "loglevel",

@@ -57,8 +57,6 @@ class Settings:
     traefik_api_version: str = "traefik.io/v1alpha1"
     ambassador_api_version: str = "getambassador.io/v2"
     appmesh_crd_version: str = "v1beta2"
-    alb_ingress_classes: tuple[str, ...] = ("alb",)
-    nginx_ingress_classes: tuple[str, ...] = ("nginx",)
     metric_egress_allowed: tuple[str, ...] = ()
     """Networks that metrics may be asked for from, although they are link-local or hold a cloud's metadata."""
     leader_elect: bool = True

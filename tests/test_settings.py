@@ -49,9 +49,9 @@ def test_a_bool_can_be_turned_off_and_takes_no_next_word() -> None:
 
 
 def test_the_last_value_wins_and_lists_gather() -> None:
-    settings = read("--instance-id=a", "--instance-id=b", "--alb-ingress-classes=x", "--alb-ingress-classes", "y,z")
+    settings = read("--instance-id=a", "--instance-id=b", "--as-group=x", "--as-group", "y,z")
     assert settings.instance_id == "b"
-    assert settings.alb_ingress_classes == ("x", "y", "z")
+    assert settings.access.impersonate_groups == ("x", "y", "z")
 
 
 def test_networks_that_metrics_may_be_asked_for_from_gather_and_have_to_be_networks() -> None:

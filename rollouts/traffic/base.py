@@ -68,8 +68,8 @@ class TrafficSettings:
 
     @property
     def traefik_services(self) -> Resource:
-        group, _, version = self.traefik_api_version.rpartition("/")
-        return Resource(group or self.traefik_api_group, version, "traefikservices", "TraefikService")
+        version = self.traefik_api_version.rpartition("/")[2]  # the group is what its own flag says
+        return Resource(self.traefik_api_group, version, "traefikservices", "TraefikService")
 
     @property
     def apisix_routes(self) -> Resource:
@@ -77,7 +77,8 @@ class TrafficSettings:
 
     @property
     def mappings(self) -> Resource:
-        group, _, version = self.ambassador_api_version.partition("/")
+        group, _, version = self.ambassador_api_version.rpartition("/")
+        group = group or "getambassador.io"
         if group == "x.getambassador.io":
             return Resource(group, version, "ambassadormappings", "AmbassadorMapping")
         return Resource(group, version, "mappings", "Mapping")
