@@ -69,9 +69,9 @@ class Http:
 
     async def _answered(self, request: Request, deadline: float) -> Answer:
         """Send, and where the server asks for a pause that ends before the deadline, send again after it."""
-        clock, door = asyncio.get_running_loop().time, request.door
+        clock = asyncio.get_running_loop().time
         while True:
-            opens = self._paused.get(door, 0.0)
+            opens = self._paused.get(request.door, 0.0) if self._paused else 0.0
             if opens > deadline:
                 raise ValueError(
                     f"not sent: the server asked for a pause of another {math.ceil(opens - clock())}s (429)"
@@ -83,8 +83,8 @@ class Http:
                 return answer
             now = clock()
             self._paused = {other: until for other, until in self._paused.items() if until > now}
-            self._paused[door] = now + min(answer.retry_after, LONGEST_PAUSE)
-            if self._paused[door] > deadline:
+            opens = self._paused[request.door] = now + min(answer.retry_after, LONGEST_PAUSE)
+            if opens > deadline:
                 return answer
 
     async def _sent(self, request: Request) -> Answer:
