@@ -10,7 +10,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rollouts.kube.refs import Obj, name_of, namespace_of
-from rollouts.sandbox.dialects.matching import Test, Text, Unsupported, all_of, exactly, header, like, query, under
+from rollouts.sandbox.dialects.matching import (
+    Test,
+    Text,
+    Unsupported,
+    all_of,
+    exactly,
+    header,
+    like,
+    query,
+    shaped,
+    text_of,
+    under,
+)
 from rollouts.sandbox.routing import Backend, Objects, Rule, VirtualHost
 from rollouts.traffic.base import HTTP_ROUTE
 
@@ -35,13 +47,11 @@ class GatewayApi:
         ranked: dict[str, list[_Ranked]] = {}
         faults: dict[str, str] = {}
         for route in sorted(objects.get(HTTP_ROUTE, ()), key=_age):
-            try:
-                rules = list(_rules(route))
-            except Unsupported as error:
-                rules = []
-                faults |= {host: f"HTTPRoute {_name(route)}: {error}" for host in _hosts(route)}
-            for host in _hosts(route):
+            hosts, rules, fault = _read(route)
+            for host in hosts:
                 ranked.setdefault(host, []).extend(rules)
+                if fault:
+                    faults[host] = fault
         for host, found in ranked.items():
             ordered = sorted(found, key=lambda each: each.rank, reverse=True)  # stable: older routes stay before
             yield VirtualHost((host,), tuple(each.rule for each in ordered), faults.get(host, ""))
@@ -54,6 +64,17 @@ def _age(route: Obj) -> tuple[str, str, str]:
 
 def _name(route: Obj) -> str:
     return f"{namespace_of(route)}/{name_of(route)}"
+
+
+def _read(route: Obj) -> tuple[tuple[str, ...], list[_Ranked], str]:
+    """Hosts, rules, and what is wrong with them. One whose hosts cannot be read stands for all that are left."""
+    hosts: tuple[str, ...] = ("*",)
+    try:
+        with shaped():
+            hosts = _hosts(route)
+            return hosts, list(_rules(route)), ""
+    except Unsupported as error:
+        return hosts, [], f"HTTPRoute {_name(route)}: {error}"
 
 
 def _hosts(route: Obj) -> tuple[str, ...]:
@@ -95,7 +116,7 @@ def _backend(path: str, ref: Obj, namespace: str) -> Backend:
         raise Unsupported(f"{path}.kind: the sandbox's gateway leads to Services only")
     if active := [each for each in ref.get("filters") or () if each.get("type") not in _PASSIVE]:
         raise Unsupported(f"{path}.filters: the sandbox's gateway has no {active[0].get('type')} for one backend")
-    return Backend((ref.get("namespace") or namespace, ref["name"]), int(ref.get("weight", 1)))
+    return Backend((text_of(ref.get("namespace") or namespace), text_of(ref["name"])), int(ref.get("weight", 1)))
 
 
 def _mirrors(path: str, rule: Obj, namespace: str) -> Iterator[tuple[Backend, float]]:

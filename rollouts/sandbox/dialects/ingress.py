@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from rollouts.kube.refs import INGRESS, Obj, name_of, namespace_of
-from rollouts.sandbox.dialects.matching import Test, Unsupported, all_of, beginning, under
+from rollouts.sandbox.dialects.matching import Test, Unsupported, all_of, beginning, shaped, text_of, under
 from rollouts.sandbox.routing import Backend, Key, Objects, Request, Rule, VirtualHost
 
 PREFIX = "nginx.ingress.kubernetes.io"
@@ -111,12 +111,14 @@ class Ingress:
         canaries: dict[_Place, tuple[Key, _Canary]] = {}
         faults: dict[str, str] = {}
         for ingress in sorted(objects.get(INGRESS, ()), key=_age):
-            places = dict(_places(ingress))
+            places: dict[_Place, Key] = {}
             try:
-                canary = self._canary(ingress)
+                with shaped():
+                    places = dict(_places(ingress))
+                    canary = self._canary(ingress)
             except Unsupported as error:
                 where = f"Ingress {namespace_of(ingress)}/{name_of(ingress)}"
-                faults |= {place.host: f"{where}: {error}" for place in places}
+                faults |= dict.fromkeys({place.host for place in places} or {"*"}, f"{where}: {error}")
                 continue
             for place, service in places.items():
                 if canary is None:
@@ -165,13 +167,11 @@ def _places(ingress: Obj) -> Iterator[tuple[_Place, Key]]:
     for rule in spec.get("rules") or ():
         for path in (rule.get("http") or {}).get("paths") or ():
             if service := (path.get("backend") or {}).get("service"):
-                kind = path.get("pathType", "ImplementationSpecific")
-                yield (
-                    _Place((rule.get("host") or "*").lower(), kind, path.get("path") or "/"),
-                    (namespace, service["name"]),
-                )
+                kind, where = path.get("pathType", "ImplementationSpecific"), path.get("path") or "/"
+                place = _Place((rule.get("host") or "*").lower(), text_of(kind), text_of(where))
+                yield place, (namespace, text_of(service["name"]))
     if service := (spec.get("defaultBackend") or {}).get("service"):
-        yield _Place("*", "Prefix", "/"), (namespace, service["name"])
+        yield _Place("*", "Prefix", "/"), (namespace, text_of(service["name"]))
 
 
 def _virtual_hosts(

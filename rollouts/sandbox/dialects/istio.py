@@ -7,6 +7,7 @@ another answer (redirect, rewrite, fault...) is refused by name.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TypeAlias
 
 from rollouts.kube.refs import Obj, Resource, name_of, namespace_of
@@ -21,6 +22,8 @@ from rollouts.sandbox.dialects.matching import (
     header,
     like,
     query,
+    shaped,
+    text_of,
     there,
 )
 from rollouts.sandbox.routing import Backend, Objects, Rule, VirtualHost, full_name, service_key
@@ -57,23 +60,27 @@ class Istio:
 
 
 def _subsets(destination_rules: Iterable[Obj]) -> _Subsets:
-    return {
-        (service_key(rule["spec"]["host"], namespace_of(rule)), subset["name"]): subset.get("labels") or {}
-        for rule in destination_rules
-        for subset in rule["spec"].get("subsets") or ()
-    }
+    """All subsets that can be read; a route to one that cannot says that there is none."""
+    found: dict[tuple[tuple[str, str], str], Mapping[str, str]] = {}
+    for rule in destination_rules:
+        with suppress(Unsupported), shaped():
+            for subset in rule["spec"].get("subsets") or ():
+                labels = {text_of(key): text_of(value) for key, value in (subset.get("labels") or {}).items()}
+                found[service_key(rule["spec"]["host"], namespace_of(rule)), subset["name"]] = labels
+    return found
 
 
 def _virtual_host(obj: Obj, subsets: _Subsets) -> VirtualHost:
-    spec, namespace = obj.get("spec") or {}, namespace_of(obj)
-    hosts = tuple(full_name(host, namespace) for host in spec.get("hosts") or ())
+    """One whose hosts cannot be read stands for all that nobody else speaks of: its author is to hear of it."""
+    hosts: tuple[str, ...] = ("*",)
     try:
-        rules = tuple(
-            _rule(f"spec.http[{index}]", route, namespace, subsets)
-            for index, route in enumerate(spec.get("http") or ())
-        )
+        with shaped():
+            spec, namespace = obj.get("spec") or {}, namespace_of(obj)
+            hosts = tuple(full_name(host, namespace) for host in spec.get("hosts") or ())
+            routes = enumerate(spec.get("http") or ())
+            rules = tuple(_rule(f"spec.http[{index}]", route, namespace, subsets) for index, route in routes)
     except Unsupported as error:
-        return VirtualHost(hosts, error=f"VirtualService {namespace}/{name_of(obj)}: {error}")
+        return VirtualHost(hosts, error=f"VirtualService {namespace_of(obj)}/{name_of(obj)}: {error}")
     return VirtualHost(hosts, rules)
 
 

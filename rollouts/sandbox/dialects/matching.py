@@ -1,7 +1,8 @@
 """Pure. What dialects have in common: conditions on requests, and the refusal of what the sandbox cannot do."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeAlias
 
 from rollouts.sandbox.routing import Request
@@ -13,6 +14,24 @@ Text: TypeAlias = Callable[[str | None], bool]
 
 class Unsupported(ValueError):
     """A field that the sandbox's gateway cannot honour; the message is its path and what is possible instead."""
+
+
+@contextmanager
+def shaped() -> Iterator[None]:
+    """Reading an object that has not the shape of its kind is Unsupported, and no error of the gateway."""
+    try:
+        yield
+    except Unsupported:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise Unsupported(f"has not the shape of its kind: {error!r}") from error
+
+
+def text_of(value: object) -> str:
+    """The value, which has to be a text."""
+    if not isinstance(value, str):
+        raise Unsupported(f"has not the shape of its kind: {value!r} is no text")
+    return value
 
 
 def always(request: Request) -> bool:
