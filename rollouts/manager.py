@@ -1,9 +1,8 @@
 """The only place that builds things: caches, watches, queues and reconcilers, over one wire."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import structlog
@@ -15,27 +14,18 @@ from rollouts.analysisrun import AnalysisRunController, ClusterSecrets, Provider
 from rollouts.api import labels
 from rollouts.apply import Applier
 from rollouts.asking import Asking
-from rollouts.caches import BY_HASH, BY_NAMESPACE, fresh_caches, hashed, in_namespace
+from rollouts.caches import fresh_caches
 from rollouts.controller import RolloutController
 from rollouts.decide.plan import Event
 from rollouts.experiment.controller import ExperimentController
-from rollouts.experiment.interest import Interest
 from rollouts.experiment.observe import Observer as ExperimentObserver
 from rollouts.gauges import Sources
 from rollouts.interest import (
-    JUDGED_INDEX,
-    ROUTED_INDEX,
-    SERVICE_INDEX,
-    by_judgement,
-    by_routing,
-    by_service,
     follows_pods,
     key_of,
-    owning_rollout,
-    routing_names,
     uses_jobs,
 )
-from rollouts.jobs import ClusterJobs, bare, has_ended, run_of
+from rollouts.jobs import ClusterJobs, bare
 from rollouts.kube.cache import Cache, Key
 from rollouts.kube.clock import Clock, wall_clock
 from rollouts.kube.errors import Unreachable
@@ -48,10 +38,7 @@ from rollouts.kube.refs import (
     JOB,
     ROLLOUT,
     Obj,
-    Ref,
     Resource,
-    controller_of,
-    namespace_of,
 )
 from rollouts.kube.watch import Pace, Scope, Watcher
 from rollouts.kube.wire import Wire
@@ -62,12 +49,12 @@ from rollouts.prober.balancers import BalancerChecks, Names, bindings
 from rollouts.prober.elb import Elb
 from rollouts.prober.prober import Prober
 from rollouts.prober.requests import RequestCounter
-from rollouts.servicerelease import RoutingRelease, ServiceRelease, managed_by
+from rollouts.servicerelease import RoutingRelease, ServiceRelease
 from rollouts.settings import Settings
-from rollouts.traffic.appmesh import router_of
+from rollouts.subscriptions import Queues, Subscriptions
 from rollouts.traffic.base import TrafficSettings
 from rollouts.traffic.registry import needed_resources
-from rollouts.workloads import WORKLOAD_INDEX, by_workload, concerns_referrers, workload_ref
+from rollouts.workloads import workload_ref
 
 log = structlog.get_logger(__name__)
 
@@ -116,21 +103,20 @@ class Controllers:
         self._watching: list[asyncio.Task[None]] = []
         self.caches = fresh_caches(self._traffic)
         self._known_jobs = Cache(JOB, transform=bare)
+        self._queues = Queues()
         self.recorder = Recorder(
             wire,
             clock,
             on_event=metrics.event if metrics else None,
             on_drop=metrics.event_dropped if metrics else None,
-            busy=lambda: self.rollouts.in_hand > _FEW,
+            busy=lambda: self._queues.rollouts.in_hand > _FEW,
         )
-        self.rollouts: Queue[Key] = Queue("Rollouts")
-        self.analysis_runs: Queue[Key] = Queue("AnalysisRuns")
-        self.services: Queue[Key] = Queue("Services")
-        self.experiments: Queue[Key] = Queue("Experiments")
         self._metrics = metrics
         self._reconcilers(clock, metrics, http or Http(egress=Egress(settings.metric_egress_allowed)))
         self.watchers = self._watchers()
-        self._subscribe()
+        Subscriptions(
+            self.caches, self._known_jobs, self._queues, self._traffic, self.recorder, self._is_news, self._forget
+        )
         if metrics is not None:
             metrics.metered(*self.queues)
 
@@ -156,7 +142,7 @@ class Controllers:
             ProviderAccess(http, ClusterJobs(self._job_wire), self._known_jobs, self.settings.controller_namespace),
         )
         self._service_release = ServiceRelease(self._wire, self.caches)
-        self._routing_release = RoutingRelease(self._wire, self.caches, self._traffic, self.services.add)
+        self._routing_release = RoutingRelease(self._wire, self.caches, self._traffic, self._queues.services.add)
         self._experiment_controller = ExperimentController(
             self._wire,
             self.caches,
@@ -178,11 +164,11 @@ class Controllers:
         def tell(rollout: Obj, event: Event) -> None:
             self.recorder.record(rollout, event.type, event.reason, event.message)
 
-        return Prober(ask, clock, self.rollouts.add, tell)
+        return Prober(ask, clock, self._queues.rollouts.add, tell)
 
     @property
     def queues(self) -> tuple[Queue[Key], ...]:
-        return (self.rollouts, self.analysis_runs, self.services, self.experiments)
+        return self._queues.all
 
     @property
     def sources(self) -> Sources:
@@ -251,115 +237,24 @@ class Controllers:
         namespace = self.settings.job_namespace or ("" if self.settings.job_kubeconfig else self._namespace)
         self._watched(Watcher(self._job_wire, self._known_jobs, Scope(namespace, RUN_UID), pace=self._pace))
 
-    # ── whom a change concerns ──
+    # ── what subscribers tell ──
 
-    def _subscribe(self) -> None:
-        caches = self.caches
-        for name, index in ((SERVICE_INDEX, by_service), (JUDGED_INDEX, by_judgement), (ROUTED_INDEX, by_routing)):
-            caches.rollouts.add_index(name, index)
-        caches.rollouts.add_index(BY_NAMESPACE, in_namespace)
-        caches.rollouts.add_index(WORKLOAD_INDEX, by_workload)
-        caches.services.add_index("manager", lambda service: (f"{namespace_of(service)}/{managed_by(service)}",))
-        caches.rollouts.subscribe(self._rollout_changed)
-        Interest(caches, self.experiments, self.rollouts, partial(self._forget, EXPERIMENT))
-        caches.replica_sets.subscribe(self._replica_set_changed)
-        caches.services.subscribe(self._service_changed)
-        caches.analysis_runs.subscribe(self._run_changed)
-        caches.pods.subscribe(self._pod_changed)
-        self._known_jobs.subscribe(self._job_changed)
-        for cache in (caches.analysis_templates, caches.cluster_analysis_templates):
-            cache.subscribe(self._template_changed)
-        for cache in caches.routing.values():
-            cache.subscribe(self._routing_changed)
-        caches.routing[self._traffic.mesh_resources[1]].subscribe(self._virtual_router_changed)
-        for resource, cache in caches.workloads.items():
-            cache.subscribe(partial(self._workload_changed, resource))
+    def _is_news(self, run: Obj) -> bool:
+        """Whether an AnalysisRun that changed has to be looked at: not when it is its own controller that stores it."""
+        self._watch_jobs(run)
+        return key_of(run) != self._run_controller.storing
 
-    def _rollout_changed(self, old: Obj | None, new: Obj | None) -> None:
-        key = key_of(new or old or {})
-        if old is None and new is not None and not new.get("status"):
-            # Of those that some controller knew before it is no news: each start would post thousands of it.
-            text = f"Rollout resource added to informer: {key[0]}/{key[1]}"
-            self.recorder.record(new, "Normal", "RolloutAddedToInformer", text)
-        if new is None and old is not None:
-            self.recorder.record(old, "Normal", "RolloutDeleted", f"Rollout {key[0]}/{key[1]} is deleted.")
-            self._forget(ROLLOUT, key)
-        self.rollouts.add(key)
-        if new is None or (old is not None and by_service(old) != by_service(new)):
-            for service in self.caches.services.by("manager", f"{key[0]}/{key[1]}"):
-                self.services.add(key_of(service))
-
-    def _replica_set_changed(self, old: Obj | None, new: Obj | None) -> None:
-        for obj in filter(None, (old, new)):
-            owners = tuple(owning_rollout(obj))
-            if not owners and controller_of(obj) is not None:
-                continue  # somebody else's, and no orphan
-            self._look(owners or (key_of(r) for r in self.caches.rollouts.by(BY_NAMESPACE, namespace_of(obj))))
-
-    def _service_changed(self, old: Obj | None, new: Obj | None) -> None:
-        namespace, name = key_of(new or old or {})
-        self._look(key_of(rollout) for rollout in self.caches.rollouts.by(SERVICE_INDEX, f"{namespace}/{name}"))
-        if new is not None and managed_by(new):
-            self.services.add((namespace, name))
-
-    def _run_changed(self, old: Obj | None, new: Obj | None) -> None:
-        run = new or old or {}
-        if new is not None:
-            self._watch_jobs(run)
-            if key_of(run) != self._run_controller.storing:
-                self.analysis_runs.add(key_of(run))
-        else:
-            self._forget(ANALYSIS_RUN, key_of(run))
-        if old is None or new is None or _verdict(old) != _verdict(new):
-            self._look(owning_rollout(run))
+    def _forget(self, resource: Resource, key: Key) -> None:
+        queues = self._queues
+        of_kind = {ROLLOUT: queues.rollouts, ANALYSIS_RUN: queues.analysis_runs, EXPERIMENT: queues.experiments}
+        of_kind[resource].forget(key)
+        if self._metrics is not None:
+            self._metrics.forget(resource.kind, *key)
 
     async def _release(self, key: Key) -> float | None:
         """A Service and a routing object of the same name, or either."""
         await self._service_release.reconcile(key)
         return await self._routing_release.reconcile(key)
-
-    def _forget(self, resource: Resource, key: Key) -> None:
-        queues = {ROLLOUT: self.rollouts, ANALYSIS_RUN: self.analysis_runs, EXPERIMENT: self.experiments}
-        queues[resource].forget(key)
-        if self._metrics is not None:
-            self._metrics.forget(resource.kind, *key)
-
-    def _pod_changed(self, old: Obj | None, new: Obj | None) -> None:
-        if new is None or (old is not None and old["metadata"].get("labels") == new["metadata"].get("labels")):
-            return
-        value = next(iter(hashed(new)), "")
-        for replica_set in self.caches.replica_sets.by(BY_HASH, value):
-            self._look(owning_rollout(replica_set))
-
-    def _job_changed(self, old: Obj | None, new: Obj | None) -> None:
-        job = new or old or {}
-        key = run_of(job)
-        if key is not None and has_ended(new) is not has_ended(old) and self.caches.analysis_runs.get(*key) is not None:
-            self.analysis_runs.add(key)
-
-    def _template_changed(self, old: Obj | None, new: Obj | None) -> None:
-        namespace = namespace_of(new or old or {})
-        self._look(key_of(rollout) for rollout in self.caches.rollouts.by(JUDGED_INDEX, namespace))
-
-    def _routing_changed(self, old: Obj | None, new: Obj | None) -> None:
-        self._look(owning_rollout(new or old or {}))
-        for name in routing_names(new or old or {}):
-            self._look(key_of(rollout) for rollout in self.caches.rollouts.by(ROUTED_INDEX, name))
-
-    def _virtual_router_changed(self, old: Obj | None, new: Obj | None) -> None:
-        """A Rollout names the VirtualService that leads to it."""
-        for service in self.caches.routing[self._traffic.mesh_resources[0]]:
-            if router_of(service, namespace_of(service)) == key_of(new or old or {}):
-                self._routing_changed(None, service)
-
-    def _workload_changed(self, resource: Resource, old: Obj | None, new: Obj | None) -> None:
-        if concerns_referrers(old, new):
-            ref = Ref(resource, *key_of(new or old or {}))
-            self._look(key_of(rollout) for rollout in self.caches.rollouts.by(WORKLOAD_INDEX, str(ref)))
-
-    def _look(self, keys: Iterable[Key]) -> None:
-        for key in keys:
-            self.rollouts.add(key)
 
     # ── life ──
 
@@ -406,20 +301,14 @@ class Controllers:
         self._stopping.set()
 
     def _jobs(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
-        settings = self.settings
+        settings, queues = self.settings, self._queues
         judges = settings.analysis_threads or _ALL
         return [
-            ("rollouts", self.rollouts.run(self._rollout_controller.reconcile, settings.rollout_threads)),
-            ("analysis runs", self.analysis_runs.run(self._run_controller.reconcile, judges)),
-            ("services", self.services.run(self._release, settings.service_threads)),
-            ("experiments", self.experiments.run(self._experiment_controller.reconcile, settings.experiment_threads)),
+            ("rollouts", queues.rollouts.run(self._rollout_controller.reconcile, settings.rollout_threads)),
+            ("analysis runs", queues.analysis_runs.run(self._run_controller.reconcile, judges)),
+            ("services", queues.services.run(self._release, settings.service_threads)),
+            ("experiments", queues.experiments.run(self._experiment_controller.reconcile, settings.experiment_threads)),
         ]
-
-
-def _verdict(run: Obj) -> tuple[str | None, str | None, bool]:
-    """What a Rollout wants to know of its AnalysisRun; not each of its measurements."""
-    status = run.get("status") or {}
-    return status.get("phase"), status.get("message"), "deletionTimestamp" in run["metadata"]
 
 
 async def _known(watcher: Watcher) -> None:
