@@ -88,12 +88,13 @@ def demand(ctx: Context) -> Demand:
 
 
 def _without_share(ctx: Context, recorded: TrafficWeights) -> Iterator[ReplicaSet]:
-    """Versions with pods that no traffic is meant for. A canary that has not had any share yet is not among them:
-    header routes and mirrors may lead to it."""
+    """Versions with pods that no traffic is meant for. A canary that has not had any share yet is not among them, nor
+    one that header routes or mirrors may lead to."""
+    had_a_share = any(step.set_weight for step in ctx.steps[: ctx.index]) and not _led_otherwise(ctx)
     sharing = {one.pod_template_hash for one in (recorded.canary, recorded.stable) if one.weight}
     for rs in ctx.world.replica_sets:
         begins = rs is ctx.new and not ctx.aborted and rs is not ctx.stable
-        if rs.replicas and rs.hash not in sharing and not begins:
+        if rs.replicas and rs.hash not in sharing and (had_a_share or not begins):
             yield rs
 
 

@@ -240,6 +240,19 @@ async def test_stable_pods_that_follow_the_weights_stay_until_their_share_was_se
         await stage.until(lambda: stage.sizes() == {"img:1": 3, "img:2": 2}, limit=5)
 
 
+async def test_a_canary_whose_share_a_step_takes_away_keeps_its_pods_until_it_is_silent() -> None:
+    async with Stage() as stage:
+        await updated(stage, make.weight(20), make.weight(0), make.pause())
+        sees(stage, 200.0, 800.0)
+        await stage.until(lambda: stage.status()["currentStepIndex"] == 1)
+        await stage.passes(60)
+        assert (stage.weights()["canary"], size(stage, "img:2")) == (0, 1)
+        assert proven(stage) == ("False", "TrafficLeak")
+        sees(stage, 0.0, 1000.0)
+        await stage.reaches("Paused", limit=15)
+        assert size(stage, "img:2") == 0
+
+
 async def test_the_progress_deadline_does_not_run_while_proof_is_waited_for() -> None:
     async with Stage() as stage:
         *objects, manifest = istio(*TWENTY, progressDeadlineSeconds=60, progressDeadlineAbort=True)
