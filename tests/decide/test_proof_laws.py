@@ -10,14 +10,15 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollouts.decide import plan as say
 from rollouts.decide.questions import Ask, Counted, CountRequests
 from rollouts.decide.world import World
 from tests import make
-from tests.decide.test_laws import Watched, basic, canaries, check_end, deeds, do, finish, scales
+from tests.decide.courses import basic, check_end, deeds, do, finish, law, routed, scales
+from tests.decide.watched import Watched
 
 LONGEST = timedelta(seconds=40)
 ASKED = {"requests": "{{hash}} {{window}}", "settle": "5s", "quiet": "10s", "longestWait": "40s"}
@@ -87,9 +88,9 @@ class Proven(Watched):
     def _check_shrink(self, name: str, wanted: int) -> None:
         rs = self.sets[name]
         part = self.flow.get(rs.hash, 0.0)
-        if wanted >= min(rs.replicas, rs.available) or not part or self._size() == 0:
+        if wanted >= min(rs.replicas, rs.available) or not part or self.size == 0:
             return
-        need = int(max(0.0, part - TOLERANCE) * self._size())
+        need = int(max(0.0, part - TOLERANCE) * self.size)
         if any("setCanaryScale" in step for step in self.manifest["spec"]["strategy"]["canary"]["steps"]):
             need = 1  # who asks for a number of pods gets it, whatever their share
         in_time = self.now - self.moved < LONGEST
@@ -126,15 +127,9 @@ def course(steps: Any, canary: Any, replicas: int, things: Any) -> Proven:
     return toy
 
 
-@settings(
-    max_examples=30,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.generate],
-    suppress_health_check=[HealthCheck.too_slow],
-)
+@settings(law, max_examples=30)
 @given(
-    steps=routed_steps, canary=canaries, replicas=st.integers(1, 6), things=more_deeds, late=st.sampled_from([1, 4, 99])
+    steps=routed_steps, canary=routed, replicas=st.integers(1, 6), things=more_deeds, late=st.sampled_from([1, 4, 99])
 )
 def test_pods_stay_while_requests_come_and_every_update_ends(steps, canary, replicas, things, late):
     toy = course(steps, canary, replicas, things)
@@ -154,14 +149,8 @@ def test_pods_stay_while_requests_come_and_every_update_ends(steps, canary, repl
     check_end(toy)
 
 
-@settings(
-    max_examples=40,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.generate],
-    suppress_health_check=[HealthCheck.too_slow],
-)
-@given(steps=routed_steps, canary=canaries, things=more_deeds)
+@settings(law, max_examples=40)
+@given(steps=routed_steps, canary=routed, things=more_deeds)
 def test_until_the_announced_wake_up_time_alone_changes_nothing(steps, canary, things):
     toy = course(steps, canary, 4, things)
     toy.settle()
