@@ -1,12 +1,8 @@
 """The loop for one Rollout: observe, decide, apply, record, and when to look again."""
 
-import asyncio
-import math
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
 
 import structlog
 
@@ -23,15 +19,12 @@ from rollouts.kube.cache import Key
 from rollouts.kube.errors import Conflict
 from rollouts.kube.events import ENDS, Recorder
 from rollouts.kube.patch import merge_patch
-from rollouts.kube.refs import ROLLOUT, Resource
+from rollouts.kube.refs import ROLLOUT
 from rollouts.kube.wire import Wire
 from rollouts.observe import Observer
+from rollouts.passes import HOLD, Held, Pulse, next_look, timed
 
 log = structlog.get_logger(__name__)
-
-HOLD = 0.5
-"""Seconds for which a status that differs in nothing but counts is held back, so that pods that become ready one after
-another cost one write, not one each."""
 
 HOLD_FOR_VERDICT = 2.0
 """Seconds for which it is no news that an AnalysisRun has begun to measure: a short one may end meanwhile."""
@@ -48,27 +41,6 @@ _RUNS = ("current_step_analysis_run_status", "current_background_analysis_run_st
 
 WRITTEN_BY_PEOPLE = frozenset({"abort", "promoteFull", "pauseConditions", "controllerPause", "currentStepIndex"})
 """Status fields that clients write too: a patch of ours that touches one is conditional on the version we saw."""
-
-
-class Pulse(Protocol):
-    """Told how each pass went and how long whole updates took. Seconds."""
-
-    def reconciled(self, kind: str, namespace: str, name: str, seconds: float, *, failed: bool = False) -> None: ...
-
-    def update_ended(self, status: str, whole: float, manual_pause: float) -> None: ...
-
-
-@contextmanager
-def timed(pulse: Pulse | None, resource: Resource, key: Key) -> Iterator[None]:
-    """Tell how long the pass within took, and whether it failed."""
-    loop = asyncio.get_running_loop()
-    started, failed = loop.time(), True
-    try:
-        yield
-        failed = False
-    finally:
-        if pulse is not None:
-            pulse.reconciled(resource.kind, *key, loop.time() - started, failed=failed)
 
 
 class RolloutController:
@@ -96,14 +68,14 @@ class RolloutController:
         self._clock = clock
         self._pulse = pulse
         self._prepare = prepare
-        self._held: dict[Key, float] = {}  # until when each status is held back
+        self._held = Held()
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass. Returns the seconds until the next look (None: an event will come); raises what was refused."""
         obj = self._caches.rollouts.get(*key)
         if obj is None:
             self._observer.forget(key)
-            self._held.pop(key, None)
+            self._held.forget(key)
             return None
         with timed(self._pulse, ROLLOUT, key):
             return await self._pass(key, obj)
@@ -124,15 +96,17 @@ class RolloutController:
             last = self._foreseen(key, plan, outcome, now)
         status, events = self._recorded(world, last, outcome, now)
         hold = 0.0 if plan.changes or outcome.error else _patience(world.rollout.status, status)
+        held = self._held.left(key, hold)
         announced = await self._announce(obj, (*outcome.events, *events))
-        stored = await self._store(key, world, status, outcome, hold)
+        if not held:
+            await self._store(key, world, status, outcome)
         if not announced:
-            self._speak(obj, (*outcome.events, *(events if stored else ())))
+            self._speak(obj, (*outcome.events, *(() if held else events)))
         self._log(key, plan, status, outcome)
         self._observer.ask(key, obj, last.asks)
         if outcome.error is not None:
             raise outcome.error
-        return self._next_look(key, last)
+        return next_look(last.wake_at, self._clock(), held)
 
     def _foreseen(self, key: Key, plan: Plan, outcome: Outcome, now: datetime) -> Plan:
         """What the passes after this plan would come to as long as they write nothing but status: one write for all.
@@ -172,25 +146,18 @@ class RolloutController:
         moment = now.replace(microsecond=0)
         return refused(world, outcome.failed, outcome.error.message, taken=outcome.taken, now=moment)
 
-    async def _store(self, key: Key, world: World, status: RolloutStatus, outcome: Outcome, hold: float) -> bool:
-        """Write the status if it says anything new; whether it is stored, and not held back."""
+    async def _store(self, key: Key, world: World, status: RolloutStatus, outcome: Outcome) -> None:
+        """Write the status if it says anything new."""
         before = world.rollout.status
-        if status == before:
-            self._held.pop(key, None)
-            return True
-        if hold and not self._hold_is_over(key, hold):
-            return False
-        self._held.pop(key, None)
-        patch: Obj = {"status": merge_patch(status_wire(before), status_wire(status))}
+        patch: Obj = {"status": {} if status == before else merge_patch(status_wire(before), status_wire(status))}
         if not patch["status"]:
-            return True
+            return
         if WRITTEN_BY_PEOPLE & patch["status"].keys():
             patch["metadata"] = {"resourceVersion": outcome.version}
         written = await self._wire.patch(ROLLOUT, *key, patch, subresource="status")
         self._caches.rollouts.put(written)
         if _ended(before, status):
             self._tell_duration(status)
-        return True
 
     def _tell_duration(self, status: RolloutStatus) -> None:
         duration = status.duration
@@ -199,20 +166,6 @@ class RolloutController:
         whole = (duration.finished_at - duration.rollout_started_at).total_seconds()
         manual = float(duration.total_manual_pause_duration_seconds or 0)
         self._pulse.update_ended(duration.completion_status, whole, manual)
-
-    def _hold_is_over(self, key: Key, hold: float) -> bool:
-        now = asyncio.get_running_loop().time()
-        self._held[key] = min(self._held.get(key, math.inf), now + hold)
-        return now >= self._held[key]
-
-    def _next_look(self, key: Key, plan: Plan) -> float | None:
-        delays = []
-        if plan.wake_at is not None:
-            # A moment late rather than early: a decision sees whole seconds.
-            delays.append(max(0.0, (plan.wake_at - self._clock()).total_seconds()) + 0.002)
-        if key in self._held:
-            delays.append(max(0.0, self._held[key] - asyncio.get_running_loop().time()))
-        return min(delays, default=None)
 
     async def _announce(self, obj: Obj, events: tuple[Event, ...]) -> bool:
         """Tell an end of an update before it is recorded, so that who waits for its status finds its Events; whether it
@@ -236,7 +189,7 @@ class RolloutController:
 
 def _patience(before: RolloutStatus, status: RolloutStatus) -> float:
     """For how many seconds a status may be held back, because a fuller one is likely to come soon."""
-    if not _only_counts(before, status):
+    if status == before or not _only_counts(before, status):
         return 0.0
     return HOLD if _runs(before) == _runs(status) else HOLD_FOR_VERDICT
 

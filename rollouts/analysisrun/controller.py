@@ -17,7 +17,6 @@ from analysis.providers.job import JOB_NAME, JOB_NAMESPACE
 from analysis.schema import Obj
 from rollouts.analysisrun.access import ClusterObjectives, ProviderAccess
 from rollouts.analysisrun.known import Known, KnownRuns, may_wait
-from rollouts.controller import Pulse, timed
 from rollouts.jobs import has_ended
 from rollouts.kube.cache import Cache, Key
 from rollouts.kube.errors import ApiError, NotFound
@@ -25,6 +24,7 @@ from rollouts.kube.events import Recorder
 from rollouts.kube.patch import merge_patch
 from rollouts.kube.refs import ANALYSIS_RUN, uid_of
 from rollouts.kube.wire import Wire
+from rollouts.passes import Pulse, next_look, timed
 
 log = structlog.get_logger(__name__)
 
@@ -83,9 +83,7 @@ class AnalysisRunController:
             await self._delete(obj)
             return None
         await self._store(known, assessment)
-        if assessment.wake_at is None:
-            return None
-        return max(0.0, (assessment.wake_at - self._clock()).total_seconds()) + 0.002
+        return next_look(assessment.wake_at, self._clock())
 
     async def _assess(self, known: Known) -> Assessment:
         run = known.run

@@ -1,6 +1,5 @@
 """The loop for one Experiment: observe, decide, apply, record, and when to look again."""
 
-import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -11,7 +10,6 @@ from analysis.schema import Obj
 from rollouts.api import labels
 from rollouts.api.experiment import ExperimentStatus
 from rollouts.caches import Caches
-from rollouts.controller import Pulse, timed
 from rollouts.decide.plan import Event
 from rollouts.experiment.apply import Applier, RefusedForGood
 from rollouts.experiment.decide import decide
@@ -25,12 +23,9 @@ from rollouts.kube.events import Recorder
 from rollouts.kube.patch import merge_patch
 from rollouts.kube.refs import ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, EXPERIMENT
 from rollouts.kube.wire import Wire
+from rollouts.passes import HOLD, Held, Pulse, next_look, timed
 
 log = structlog.get_logger(__name__)
-
-HOLD = 0.5
-"""Seconds for which a status that differs in nothing but numbers of pods is held back: pods that become ready one after
-another cost one write, not one each."""
 
 
 class ExperimentController:
@@ -54,14 +49,14 @@ class ExperimentController:
         self._clock = clock
         self._pulse = pulse
         self._instance_id = instance_id
-        self._held: dict[Key, float] = {}
+        self._held = Held()
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass. Returns the seconds until the next look (None: an event will come); raises what was refused."""
         obj = self._caches.experiments.get(*key)
         if obj is None:
             self._observer.forget(key)
-            self._held.pop(key, None)
+            self._held.forget(key)
             return None
         with timed(self._pulse, EXPERIMENT, key):
             return await self._pass(key, obj)
@@ -74,25 +69,12 @@ class ExperimentController:
         except RefusedForGood as refusal:
             log.warning("refused", namespace=key[0], experiment=key[1], what=str(refusal))
             plan = _refused(world, refusal, now)
-        held = self._hold(key, world, plan)
+        held = self._held.left(key, 0.0 if plan.actions else _patience(world.experiment.status, plan.status))
         if not held:
             await self._store(key, obj, world, plan.status)
         self._speak(obj, world, plan)
         log.debug("reconciled", namespace=key[0], experiment=key[1], phase=plan.status.phase, actions=len(plan.actions))
-        if plan.wake_at is None:
-            return held or None
-        wake = max(0.0, (plan.wake_at - self._clock()).total_seconds()) + 0.002
-        return min(wake, held) if held else wake
-
-    def _hold(self, key: Key, world: World, plan: Plan) -> float:
-        """For how many more seconds this status may wait for a fuller one; 0: it is written now."""
-        now = asyncio.get_running_loop().time()
-        if not plan.actions and _only_counts(world.experiment.status, plan.status):
-            left = self._held.setdefault(key, now + HOLD) - now
-            if left > 0:
-                return left
-        self._held.pop(key, None)
-        return 0.0
+        return next_look(plan.wake_at, self._clock(), held)
 
     async def _world(self, obj: Obj) -> World:
         """The world; a template that nobody has heard of is asked for, since without it the Experiment ends."""
@@ -135,6 +117,11 @@ class ExperimentController:
 
     def _record(self, about: Obj, told: Iterable[Event]) -> None:
         self._recorder.record_all(about, [(event.type, event.reason, event.message) for event in told])
+
+
+def _patience(before: ExperimentStatus, after: ExperimentStatus) -> float:
+    """For how many seconds a status may be held back, because a fuller one is likely to come soon."""
+    return HOLD if _only_counts(before, after) else 0.0
 
 
 def _only_counts(before: ExperimentStatus, after: ExperimentStatus) -> bool:

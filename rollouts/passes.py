@@ -1,0 +1,68 @@
+"""What a pass over any object has in common: it is timed, its status may wait for a fuller one, and it ends with when
+to look again."""
+
+import asyncio
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Protocol
+
+from rollouts.kube.cache import Key
+from rollouts.kube.refs import Resource
+
+HOLD = 0.5
+"""Seconds for which a status that differs in nothing but counts is held back, so that pods that become ready one after
+another cost one write, not one each."""
+
+
+class Pulse(Protocol):
+    """Told how each pass went and how long whole updates took. Seconds."""
+
+    def reconciled(self, kind: str, namespace: str, name: str, seconds: float, *, failed: bool = False) -> None: ...
+
+    def update_ended(self, status: str, whole: float, manual_pause: float) -> None: ...
+
+
+@contextmanager
+def timed(pulse: Pulse | None, resource: Resource, key: Key) -> Iterator[None]:
+    """Tell how long the pass within took, and whether it failed."""
+    loop = asyncio.get_running_loop()
+    started, failed = loop.time(), True
+    try:
+        yield
+        failed = False
+    finally:
+        if pulse is not None:
+            pulse.reconciled(resource.kind, *key, loop.time() - started, failed=failed)
+
+
+class Held:
+    """Which statuses are held back, and until when."""
+
+    def __init__(self) -> None:
+        self._until: dict[Key, float] = {}
+
+    def left(self, key: Key, hold: float) -> float:
+        """For how many more seconds the status of this object waits, when it may wait for `hold` from the first time
+        that it could have been written; 0 when it is to be written now."""
+        now = asyncio.get_running_loop().time()
+        until = min(self._until.get(key, math.inf), now + hold)
+        if not hold or until <= now:
+            self.forget(key)
+            return 0.0
+        self._until[key] = until
+        return until - now
+
+    def forget(self, key: Key) -> None:
+        """The object is gone, or its status written."""
+        self._until.pop(key, None)
+
+
+def next_look(wake_at: datetime | None, now: datetime, held: float = 0.0) -> float | None:
+    """Seconds until the next look: at the moment that a decision waits for, a moment late rather than early since it
+    sees whole seconds, or when a status has been held back for long enough. None: an event will come."""
+    delays = [held] if held else []
+    if wake_at is not None:
+        delays.append(max(0.0, (wake_at - now).total_seconds()) + 0.002)
+    return min(delays, default=None)
