@@ -25,7 +25,7 @@ def route(ctx: Context) -> Iterator[SetWeight | Ask | Wait]:
     if not ctx.routed:
         return
     weight, stable, recorded = target(ctx), ctx.stable, ctx.weights
-    need = (ctx.max_weight - weight) * ctx.replicas // ctx.max_weight
+    need = _pods_for(ctx, ctx.max_weight - weight)
     if stable is not None and _covers(ctx, stable, need):
         split = _split(ctx, weight, stable)
         known = is_recorded(ctx, recorded_as(ctx, split))
@@ -73,6 +73,11 @@ def _held(ctx: Context, recorded: TrafficWeights) -> Split:
 
 def _destination(recorded: WeightDestination, service: str) -> Destination:
     return Destination(service, Hash(recorded.pod_template_hash), recorded.weight)
+
+
+def _pods_for(ctx: Context, share: int) -> int:
+    """Available pods without which stable gets no such share: rounded down, but one for any share at all."""
+    return max(share * ctx.replicas // ctx.max_weight, 1 if share and ctx.replicas else 0)
 
 
 def _covers(ctx: Context, stable: ReplicaSet, need: int) -> bool:

@@ -225,6 +225,21 @@ def test_stable_shrinks_one_pass_after_its_share_was_recorded():
     assert (toy.weights, sizes(toy, V1, V2)) == ((80, 20), [1, 4])
 
 
+def test_a_share_goes_back_to_a_stable_version_of_one_pod_only_once_it_is_there():
+    """Upstream asks for half a pod, rounded down."""
+    steps = (make.weight(100), make.pause(), make.weight(50), make.pause())
+    canary = {**make.ISTIO, "dynamicStableScale": True}
+    toy = deployed(*steps, services=("stable", "canary"), canary=canary, replicas=1)
+    toy.image(V2)
+    toy.run()
+    assert (toy.weights, sizes(toy, V1, V2)) == ((100, 0), [0, 1])
+    toy.patch_status(pauseConditions=None)
+    toy.settle()
+    assert (toy.weights, sizes(toy, V1, V2)) == ((100, 0), [1, 1])
+    toy.run()
+    assert toy.weights == (50, 50)
+
+
 def test_an_abort_goes_down_the_ladder_as_stable_grows():
     toy = routed(make.weight(40), make.pause(), make.weight(80), make.pause(), dynamicStableScale=True)
     toy.image(V2)

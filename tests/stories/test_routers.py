@@ -118,6 +118,16 @@ def _unweighted(value: Any) -> Any:
     return value
 
 
+def _in_lists(value: Any, mark: str, inside: bool = False) -> Any:
+    """The value with a field of somebody's in each item of a list."""
+    if isinstance(value, list):
+        return [_in_lists(part, mark, inside=True) for part in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: _in_lists(part, mark) for key, part in value.items()}
+    return {**found, mark: "theirs"} if inside else found
+
+
 async def test_what_people_write_at_the_same_moment_is_merged(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
     async with Stage() as stage:
         await family.install(stage, *STEPS)
@@ -131,8 +141,12 @@ async def test_what_people_write_at_the_same_moment_is_merged(family: Family, mo
             if resource in family.resources and patched[resource, name] > 2 * before:
                 mark = f"edit-{len(edited)}"
                 edited.append((resource, name, mark))
-                marks = {"metadata": {"annotations": {mark: "theirs"}}}
-                await stage.wire.patch(resource, namespace, name, marks)
+                found = stage.get(resource, name)
+                notes = {**(found["metadata"].get("annotations") or {}), mark: "theirs"}
+                theirs = {**found, "metadata": {**found["metadata"], "annotations": notes}}
+                if resource is not INGRESS:  # whose fields are all known
+                    theirs["spec"] = _in_lists(found["spec"], mark)
+                await stage.wire.replace(resource, namespace, name, theirs)
             return await patch(resource, namespace, name, body, **options)
 
         monkeypatch.setattr(stage.line, "patch", after_somebody_else)
@@ -143,6 +157,10 @@ async def test_what_people_write_at_the_same_moment_is_merged(family: Family, mo
             assert family.share(stage) == (20 if step == 1 else 70)
         assert edited, "somebody was in between"
         assert all(stage.get(resource, name)["metadata"]["annotations"][mark] for resource, name, mark in edited)
+        for resource, name, mark in edited:
+            obj = stage.get(resource, name)
+            by_user = (obj["metadata"].get("labels") or {}).get("whose") == "user"
+            assert not by_user or resource is INGRESS or f"'{mark}'" in str(obj["spec"].values()), "in lists, too"
         conflicts = [call for call in stage.line.writes if call.resource in family.resources]
         assert len(conflicts) <= 4 * len(edited), "and that cost one more write each time"
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rollouts.api.rollout import Rollout
 from rollouts.decide.plan import Destination, Split
@@ -15,6 +17,7 @@ from rollouts.decide.world import Hash
 from rollouts.traffic.gitops import Each, Path, argo_cd, flux, touched
 from tests import make
 from tests.traffic.stage import Obj, Objects, header, mirror, split
+from tests.traffic.test_nothing_lost import HOME, recorded, splits
 from tests.traffic.users import ALL, MANAGED, SETTINGS, Users
 
 TRIED = {"experiment": {"templates": [{"name": "t", "specRef": "canary", "weight": 5}]}}
@@ -56,15 +59,18 @@ def ignored(obj: Obj, rollout: Rollout) -> Obj:
     return {**obj, "metadata": metadata}
 
 
+@settings(max_examples=15, deadline=None)
+@given(course=st.lists(splits, max_size=4))
 @pytest.mark.parametrize("make_users", ALL)
-def test_what_a_router_writes_is_ignored(make_users: Callable[[], Users]) -> None:
-    users = make_users()
+def test_what_a_router_writes_is_ignored(make_users: Callable[[], Users], course: list[Split]) -> None:
+    users, before = make_users(), HOME
     rollout, objects = rollout_of(users, TRIED), Objects(*copy.deepcopy(users.objects))
-    for wanted in COURSE:
-        objects.say(users.router(), wanted)
-        for before in users.objects:
-            now = objects.one(before["kind"], before["metadata"]["name"])
-            assert ignored(now, rollout) == ignored(before, rollout)
+    for wanted in (*COURSE, *course):
+        objects.say(users.router(recorded(before)), wanted)
+        before = wanted
+        for given_one in users.objects:
+            now = objects.one(given_one["kind"], given_one["metadata"]["name"])
+            assert ignored(now, rollout) == ignored(given_one, rollout)
 
 
 @pytest.mark.parametrize("make_users", ALL)
