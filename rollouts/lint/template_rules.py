@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from analysis import asked, limits
-from analysis.api import AnalysisTemplate, AnalysisTemplateRef, Argument, Metric
+from analysis.api import AnalysisRun, AnalysisTemplate, AnalysisTemplateRef, Argument, Metric
 from analysis.arguments import undeclared
 from analysis.asked import BURN_RATE
 from analysis.asked.burn import BurnRate
@@ -167,10 +167,12 @@ def metric_spec(files: FileSet) -> Iterator[Fault]:
 @rule(
     "annotation",
     Severity.ERROR,
-    "An annotation that changes how a template judges is not known, or cannot be acted on: the Rollout is refused.",
+    "An annotation that changes how a template judges is not known, or cannot be acted on: the Rollout is refused, and "
+    "an AnalysisRun ends in Error.",
 )
 def annotation(files: FileSet) -> Iterator[Fault]:
-    for one in files.templates:
+    holders: tuple[Read[AnalysisTemplate] | Read[AnalysisRun], ...] = (*files.templates, *files.of(AnalysisRun))
+    for one in holders:
         text = asked.fault(one.value.metadata.get("annotations"), one.value.spec.metrics)
         if text:
             yield Fault(one.document, ("metadata", "annotations"), text)

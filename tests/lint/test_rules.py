@@ -370,6 +370,18 @@ def test_an_objective_among_the_files_is_read(tmp_path: Path) -> None:
     assert (found.rule, found.severity) == ("unknown-objective", Severity.WARNING)
 
 
+def test_a_run_written_by_hand_asks_too(tmp_path: Path) -> None:
+    run = """\
+apiVersion: argoproj.io/v1alpha1
+kind: AnalysisRun
+metadata: {name: r, annotations: {analysis.rollouts.dev/comparison: 'errors: {}'}}
+spec: {metrics: [{name: errors, provider: {job: {spec: {}}}}]}
+"""
+    (found,) = linted(tmp_path, run)
+    assert (found.rule, found.line) == ("annotation", 3)
+    assert "annotation analysis.rollouts.dev/comparison is not known" in found.message
+
+
 def test_a_bad_document_leaves_the_others_of_its_file_alone(tmp_path: Path) -> None:
     text = SOUND.replace("sum(rate(errors", "sum((rate(errors") + "---\nkind: X\nspec: {{args.a}}\n"
     assert [finding.rule for finding in linted(tmp_path, text)] == ["promql", "yaml"]
