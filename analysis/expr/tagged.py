@@ -36,7 +36,7 @@ def outcome(source: str, result: Value, now: datetime | None = None) -> dict[str
         return {"value": tag(value_of(source, result, now))}
     except CompileError as error:
         return {"error": "compile", "message": str(error), "column": error.column}
-    except RunError as error:
+    except (RunError, OverflowError) as error:  # the latter: a moment before the year 1 has no text
         return {"error": "run", "message": str(error)}
 
 
