@@ -16,7 +16,7 @@ from analysis.providers.base import Context, Secrets
 from analysis.providers.job import JOB_NAME, JOB_NAMESPACE
 from analysis.schema import Obj
 from rollouts.analysisrun.access import ClusterObjectives, ProviderAccess
-from rollouts.analysisrun.known import Known, KnownRuns, may_wait
+from rollouts.analysisrun.known import Known, KnownRuns, asks_the_same, may_wait
 from rollouts.jobs import has_ended
 from rollouts.kube.cache import Cache, Key
 from rollouts.kube.errors import ApiError, NotFound
@@ -144,9 +144,11 @@ class AnalysisRunController:
         self._tell(known.obj, assessment)
 
     async def _written(self, known: Known, status: AnalysisRunStatus) -> None:
-        known.obj = await self._patched(known.obj, status)
-        known.run = known.run.model_copy(update={"status": status, "metadata": known.obj["metadata"]})
+        answer = await self._patched(known.obj, status)
         known.waiting_since = None
+        if asks_the_same(known.obj, answer):  # if not, it was edited meanwhile, and is read anew
+            known.obj = answer
+            known.run = known.run.model_copy(update={"status": status, "metadata": answer["metadata"]})
         if status.phase.completed:
             self._runs.forget((known.run.namespace, known.run.name))
 
@@ -158,7 +160,7 @@ class AnalysisRunController:
         key = namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
         # No status subresource: upstream's CRD has none, and its clients write there too.
         answer = await self._wire.patch(ANALYSIS_RUN, namespace, name, {"status": patch})
-        self.storing = key
+        self.storing = key if asks_the_same(obj, answer) else None
         try:
             self._cache.put(answer)
         finally:

@@ -53,7 +53,7 @@ class KnownRuns:
     def _reread(self, known: Known, obj: Obj) -> None:
         """Take in another version of the object: somebody edited it, or it is what we wrote."""
         ours = same(known.obj.get("status"), obj.get("status"))
-        if not _asks_the_same(known.obj, obj):
+        if not asks_the_same(known.obj, obj):
             run = AnalysisRun.model_validate(obj)
             known.resolved = None
         else:
@@ -74,9 +74,12 @@ class KnownRuns:
         return [known for known in self._known.values() if known.waiting_since is not None]
 
 
-def _asks_the_same(one: Obj, other: Obj) -> bool:
-    annotations = (each["metadata"].get("annotations") for each in (one, other))
-    return same(one["spec"], other["spec"]) and same(*annotations)
+def asks_the_same(one: Obj, other: Obj) -> bool:
+    """Whether two versions of a run differ in nothing but what we write, and in what no measurement reads."""
+    fields = ("annotations", "deletionTimestamp")
+    return same(one["spec"], other["spec"]) and all(
+        same(one["metadata"].get(field), other["metadata"].get(field)) for field in fields
+    )
 
 
 def may_wait(known: Known, status: AnalysisRunStatus, wake_at: datetime | None, now: datetime) -> bool:

@@ -1,6 +1,7 @@
 """Measurements that follow each other fast are stored together, and nothing that counts is lost or late by it."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -93,6 +94,22 @@ async def test_a_run_that_is_told_to_stop_ends_with_all_that_was_measured() -> N
         await stage.until(lambda: status(stage).get("phase") == "Successful", limit=0.5)
         assert status(stage)["message"] == "Run Terminated"
         assert status(stage)["metricResults"][0]["count"] == 4
+
+
+async def test_a_run_that_is_told_to_stop_while_it_is_written_stops() -> None:
+    """The answer to our own write holds what somebody else wrote just before it."""
+    async with Stage() as stage:
+        write = stage.line.patch
+
+        async def late(*args: Any, **options: Any) -> Any:
+            stage.line.patch = write  # type: ignore[method-assign] # once
+            await stage.change(ANALYSIS_RUN, "run", {"spec": {"terminate": True}})
+            return await write(*args, **options)
+
+        stage.line.patch = late  # type: ignore[method-assign] # so that two writes meet
+        await begin(stage, metric(interval="1h"))
+        await stage.until(lambda: status(stage).get("phase") == "Successful", limit=5)
+        assert status(stage)["message"] == "Run Terminated"
 
 
 async def test_a_status_that_somebody_else_writes_is_taken_over() -> None:
