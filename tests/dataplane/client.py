@@ -73,12 +73,12 @@ class Connection:
                 await streams[1].wait_closed()
 
 
-async def ask(port: int, host: str, times: int, *, connections: int = 16, headers: str = "") -> Seen:
-    """So many requests, as fast as they are answered, on connections that stay open."""
+async def ask(port: int, host: str, times: int, *, connections: int = 16, headers: str = "", keep: bool = True) -> Seen:
+    """So many requests, as fast as they are answered; with `keep` on connections that stay open."""
     seen, left = Seen(), iter(range(times))
 
     async def one() -> None:
-        connection = Connection(port, host, keep=True, headers=headers)
+        connection = Connection(port, host, keep=keep, headers=headers)
         for _ in left:
             await connection.ask(seen)
         await connection.close()

@@ -10,12 +10,12 @@ from types import TracebackType
 from typing import Self
 
 from rollouts.kube.cache import Cache
-from rollouts.kube.refs import INGRESS, POD, namespace_of
+from rollouts.kube.refs import INGRESS, POD, SERVICE, name_of, namespace_of
 from rollouts.kube.watch import IN_PROCESS, Watcher
 from rollouts.kube.wire import Wire
 from rollouts.sandbox.prometheus import free_port
 from rollouts.sandbox.registry import ENDPOINT_SLICE
-from rollouts.sandbox.routing import address_of
+from rollouts.sandbox.routing import address_of, is_ready, selects
 from rollouts.sandbox.workloads.endpoints import SERVICE_NAME
 from tests.dataplane.hearsay import caught_up
 from tests.dataplane.renderer import VERSION_HOST, Endpoints, configuration
@@ -37,7 +37,7 @@ class Nginx:
         self.reloads = 0
         self._wire = wire
         self._folder = folder
-        self._caches = {resource: Cache(resource) for resource in (INGRESS, POD, ENDPOINT_SLICE)}
+        self._caches = {resource: Cache(resource) for resource in (INGRESS, SERVICE, POD, ENDPOINT_SLICE)}
         self._watchers = [Watcher(wire, cache, pace=IN_PROCESS) for cache in self._caches.values()]
         self._changed = asyncio.Event()
         self._served = ""
@@ -74,10 +74,10 @@ class Nginx:
         await asyncio.wait_for(self._process.wait(), _LONGEST)
 
     async def settled(self) -> None:
-        """Wait until nginx serves what the API server holds."""
+        """Wait until nginx serves what the API server holds, once its EndpointSlices name the pods that are ready."""
         async with asyncio.timeout(_LONGEST):
             await caught_up(self._wire, self._caches)
-            while self._served != self._rendered():  # noqa: ASYNC110 # other processes give no event to wait for
+            while not self._sliced() or self._served != self._rendered():  # noqa: ASYNC110 # other processes give no event to wait for
                 await asyncio.sleep(0.01)
 
     def _rendered(self) -> str:
@@ -96,6 +96,18 @@ class Nginx:
                 if address is not None:
                     found[service].append(f"{address.host}:{address.port}")
         return found
+
+    def _sliced(self) -> bool:
+        """Whether the pods in EndpointSlices are those that Services select: they are written a moment later."""
+        found = self._endpoints()
+        for service in self._caches[SERVICE]:
+            selector = service["spec"].get("selector") or {}
+            pods = [pod for pod in self._caches[POD].objects(namespace_of(service)) if selects(selector, pod)]
+            ready = [address for pod in pods if is_ready(pod) and (address := address_of(pod)) is not None]
+            said = found.get((namespace_of(service), name_of(service)), [])
+            if sorted(said) != sorted(f"{address.host}:{address.port}" for address in ready):
+                return False
+        return True
 
     async def _follow(self) -> None:
         while True:

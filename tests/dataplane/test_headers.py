@@ -61,10 +61,10 @@ async def test_nginx_and_the_gateway_send_the_same_users_to_the_canary(tmp_path:
                 for obj in objects:
                     await cluster.wire.create(resource, "default", obj)
             async with Nginx(cluster.wire, tmp_path) as nginx, asyncio.timeout(20):
-                while (await ask(nginx.port, host(0), TIMES)).failures:
+                while (await ask(nginx.port, host(0), TIMES, keep=False)).failures:
                     await nginx.settled()
                 seen = [
-                    await ask(nginx.port, host(number), TIMES, headers=lines(headers))
+                    await ask(nginx.port, host(number), TIMES, headers=lines(headers), keep=False)
                     for number, (_, headers) in enumerate(CASES)
                 ]
     finally:

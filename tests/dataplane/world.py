@@ -64,7 +64,7 @@ class World:
         """What so many users in a hurry see of the shares of this moment."""
         await self.door.settled()
         lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-        return await ask(self.door.port, HOST, times, headers=lines)
+        return await ask(self.door.port, HOST, times, headers=lines, keep=self.door.keeps)
 
     async def release(self, version: int) -> None:
         """Set the image, and wait for the pause at the first share."""
