@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from rollouts.kube.refs import POD, Obj, name_of
+from rollouts.kube.refs import POD, Obj, Resource, name_of
 from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.kubelet.kubelet import Timing
 from rollouts.sandbox.kubelet.script import PodScript, ScriptError
@@ -54,6 +54,27 @@ async def test_a_start_that_is_too_short_to_be_told_of_costs_one_write() -> None
         await asyncio.sleep(1)
         assert ready(await quiet.wire.get(POD, "default", "web"))
         assert len(told) == 1
+
+
+async def test_a_condition_that_somebody_writes_at_the_same_time_stays(cluster: Cluster) -> None:
+    server = cluster.server
+    assert server is not None
+
+    def meddle(verb: str, resource: Resource, namespace: str, name: str, subresource: str) -> None:
+        """Just before the kubelet's write arrives, while it cannot know of it yet."""
+        if (verb, resource, subresource) == ("patch", POD, "status"):
+            found = server.store.table(("", "pods")).get(namespace, name)
+            assert found is not None
+            status = found.get("status") or {}
+            known = status.get("conditions") or []
+            if not any(each["type"] == "example.com/gate" for each in known):
+                gate = {"type": "example.com/gate", "status": "True"}
+                server.store.put(("", "pods"), {**found, "status": {**status, "conditions": [*known, gate]}})
+
+    server.faults.append(meddle)
+    up = await grown(cluster, 3)
+    assert ready(up)
+    assert reason(up, "example.com/gate")[0] == "True"
 
 
 async def test_its_own_start_delay_goes_before_the_clusters(cluster: Cluster) -> None:
