@@ -105,8 +105,11 @@ class Watched(Lagging):
         assert new.available >= min(need, old.available), ("renamed while it carries traffic", weight, self.log)
 
     def _check_capacity(self, before: Stood) -> None:
-        """No deed of the controller takes available pods away beyond what maxUnavailable grants."""
+        """No deed of the controller takes available pods away beyond what maxUnavailable grants. Who asks for a number
+        of canary pods gets it, whatever their share."""
         canary = self.manifest["spec"]["strategy"]["canary"]
+        if self._sized:
+            return
         least = self.size - min(canary.get("maxUnavailable", 0), self.size)
         used = before.serving if "trafficRouting" in canary else set(before.available)
         had = sum(before.available[name] for name in used)
