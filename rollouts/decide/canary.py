@@ -45,6 +45,7 @@ def story(ctx: Context) -> Iterator[Said]:
     yield from revision.forget(ctx)
     yield from services.point(ctx)
     yield from weights.route(ctx)
+    yield from services.prepare(ctx)
     yield from balancers.canary_targets(ctx)
     yield from proof.follow(ctx)
     judged = (*experiments.follow(ctx), *runs.follow(ctx))

@@ -11,11 +11,17 @@ from rollouts.decide.world import ReplicaSet, Service
 
 def point(ctx: Context) -> Iterator[PointService | Wait]:
     """Services that take turns, then the stable and the canary Service, whichever of them the spec names."""
-    if ctx.turns is not None:
+    if ctx.turns is not None and ctx.new is not None and ctx.new.available:
         yield from _take_turns(ctx, ctx.turns[0])
     if ctx.stable is not None:
         yield from _switch(ctx, ctx.canary.stable_service, ctx.stable, check=True)
     yield from _point_canary(ctx)
+
+
+def prepare(ctx: Context) -> Iterator[PointService | Wait]:
+    """The Service whose turn comes, pointed to pods that are not there yet: once nothing leads to it any more."""
+    if ctx.turns is not None and ctx.new is not None and not ctx.new.available:
+        yield from _take_turns(ctx, ctx.turns[0])
 
 
 def _take_turns(ctx: Context, canary_service: str) -> Iterator[PointService | Wait]:

@@ -209,10 +209,11 @@ class Driven(Trying):
             was = former.get(seen.way.name)
             for place in seen.way.reached:
                 if isinstance(action, say.SetWeight) and not action.split.held:
-                    self._judge_growth(place, seen, was, told)
+                    self._judge_growth(place, seen, was, told, restored=action.recorded)
                 if was is not None and was.pods.get(place) and not self.theirs:
                     assert seen.pods[place], ("pods were taken away under traffic", place, told)
-                    if place.service and was.hashes[place] != seen.hashes[place]:
+                    copied = not seen.way.reached[place]  # answers to copies are thrown away
+                    if place.service and not copied and was.hashes[place] != seen.hashes[place]:
                         assert seen.hashes[place] == self.status.get("stableRS"), ("renamed under traffic", place, told)
 
     def _judge_said(self, split: say.Split) -> None:
@@ -229,12 +230,13 @@ class Driven(Trying):
             for place in said | wanted:
                 assert said[place] * split.max_weight == wanted[place] * way.whole, ("not as told", way, split)
 
-    def _judge_growth(self, place: Place, seen: "Seen", was: "Seen | None", told: Any) -> None:
+    def _judge_growth(self, place: Place, seen: "Seen", was: "Seen | None", told: Any, *, restored: bool) -> None:
+        """A share that somebody took and that is `restored` was covered when it was given."""
         weight, pods = seen.way.reached[place], seen.pods[place]
         if was is not None and weight <= was.way.reached.get(place, 0):
             return
         assert pods, ("traffic for no pods", place, told)
-        if seen.way.special or place.hash == TRIED or place.service not in ("", *self.names):
+        if restored or seen.way.special or place.hash == TRIED or place.service not in ("", *self.names):
             return
         asked = max((rs.replicas for rs in self.sets.values() if rs.hash == seen.hashes[place]), default=1)
         assert pods >= min(weight * self.size // seen.way.whole, asked), ("poured before grown", place, told)
