@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -123,14 +124,21 @@ class Nginx:
             self._served = text
 
     async def _until_served(self) -> None:
-        """Wait until every new connection meets the latest configuration: old workers may take a few more."""
+        """Wait until every new connection meets the latest configuration: for a moment old workers take some too."""
         async with asyncio.timeout(_LONGEST):
-            row = 0
-            while row < 5:
-                row = row + 1 if await self._version() == str(self.reloads) else 0
+            while self._accepting() != 1 or await self._version() != str(self.reloads):
                 if self._process.returncode is not None:
                     raise AssertionError(f"nginx ended: {(self._folder / 'error.log').read_text()}")
-                await asyncio.sleep(0.002)
+                await asyncio.sleep(0.005)
+
+    def _accepting(self) -> int:
+        """How many workers still take connections."""
+        found = 0
+        with suppress(OSError):  # any of them may end just now
+            for child in Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split():
+                title = Path(f"/proc/{child}/cmdline").read_text()
+                found += "worker process" in title and "shutting down" not in title
+        return found
 
     async def _version(self) -> str:
         """The number of the configuration that a new connection meets, "" before there is one."""

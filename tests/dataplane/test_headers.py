@@ -63,6 +63,7 @@ async def test_nginx_and_the_gateway_send_the_same_users_to_the_canary(tmp_path:
             async with Nginx(cluster.wire, tmp_path) as nginx, asyncio.timeout(20):
                 while (await ask(nginx.port, host(0), TIMES, keep=False)).failures:
                     await nginx.settled()
+                await nginx.settled()
                 seen = [
                     await ask(nginx.port, host(number), TIMES, headers=lines(headers), keep=False)
                     for number, (_, headers) in enumerate(CASES)
