@@ -17,7 +17,8 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _UID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _ADDRESS = re.compile(r"\b10\.\d+\.\d+\.\d+\b")
 _VERSIONS = re.compile(
-    r"(resource version: |ResourceVersion in (?:precondition|object meta): )\d+( \(\d+\)|, current: \d+)?"
+    r"(resourceVersion\\?\":\\?\"|resource version: |ResourceVersion in (?:precondition|object meta): )"
+    r"\d+( \(\d+\)|, current: \d+)?"
 )
 _NODE_PORT = re.compile(r":3\d{4}\b")
 _AGE = re.compile(r"\d+s")

@@ -222,7 +222,7 @@ async def test_an_api_server_out_of_reach_does_not_end_a_measurement_that_is_und
 @pytest.mark.parametrize(("limit", "phase"), [(0, "Inconclusive"), (1, "Successful")])
 async def test_terminating_a_run_deletes_its_job_with_its_pods(limit: int, phase: str) -> None:
     async with Stage() as stage:
-        uid = await begun(stage, by_job(inconclusiveLimit=limit))
+        uid = await begun(stage, by_job(spec=job_spec(run_time="1h"), inconclusiveLimit=limit))
         await stage.until(lambda: stage.all(POD))
         await stage.change(ANALYSIS_RUN, "run", {"spec": {"terminate": True}})
         assert await ends(stage) == phase
