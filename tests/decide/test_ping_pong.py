@@ -88,13 +88,14 @@ def test_a_version_that_comes_in_between_gets_the_service_when_its_share_is_reco
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_a_version_that_is_promoted_before_its_turn_waits_for_the_service(dynamic: bool):
     """The turn goes to a Service, whatever it selects: that of an interrupted version would become the stable one."""
-    toy = taking_turns(canary={**TURNS, "dynamicStableScale": dynamic})
+    canary = {**TURNS, "dynamicStableScale": dynamic}
+    toy = deployed(make.weight(100), make.pause(), services=("ping", "pong"), canary=canary)
     toy.image(V2)
     toy.run()
     toy.image(V3)
-    toy.step()
+    toy.settle()
     toy.patch_status(promoteFull=True)
-    toy.ready()
+    toy.ready(V3)
     toy.run(toy.now + timedelta(minutes=1))
     assert (toy.phase, toy.status["canary"]["stablePingPong"]) == ("Healthy", "pong")
     assert selected(toy, "pong") == [H3]
