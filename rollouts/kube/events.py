@@ -9,7 +9,7 @@ object a second time: `Updated VirtualService` joins TrafficWeightUpdated, and M
 A Warning is news: it is posted at once, after what was said before it; what its own pass says is not mixed with that,
 nor is what is said of one update with what was said before it. RolloutCompleted is posted at once, too, and whoever
 is about to record an end can wait until all of it is told (`settled`). While much else is under way (`busy`) nobody
-waits, and everything but Warnings is held for up to fifteen seconds: news of releases must not hold up releases.
+waits, and everything but Warnings is held for up to 45 seconds: news of releases must not hold up releases.
 
 What was posted before, word for word, is counted up on the Event that is there, the later the more often it was said (a
 Warning by ten seconds each time, anything else by two), so that a rollout that fails without end does not fill the API
@@ -40,6 +40,7 @@ from rollouts.kube.wire import Wire
 COMPONENT = "rollouts-controller"
 QUIET = 2.0
 LONGEST = 15.0
+HELD = 45.0
 LOOK_AGAIN = 0.5
 REPEATED = 10.0
 REPEATED_LONGEST = 300.0
@@ -95,14 +96,15 @@ class _Note:
 
 @dataclass(slots=True)
 class _Batch:
-    """What waits to be said of one object. Times are the loop's: posted once quiet, at `ending` if it tells of an end,
-    and at the deadline even when much else is under way.
+    """What waits to be said of one object. Times are the loop's: posted once quiet, at `latest` where it never is, at
+    `ending` if it tells of an end, and at the deadline even when much else is under way.
 
     The first `closed` notes are complete: what is said of the same reason from now on becomes a note of its own.
     """
 
     about: Obj
     quiet: float = math.inf
+    latest: float = math.inf
     ending: float = math.inf
     deadline: float = math.inf
     notes: list[_Note] = field(default_factory=list)
@@ -110,7 +112,7 @@ class _Batch:
 
     @property
     def due(self) -> float:
-        return min(self.quiet, self.ending, self.deadline)
+        return min(self.quiet, self.latest, self.ending, self.deadline)
 
     def take(self, note: _Note) -> None:
         for held in self.notes[self.closed :]:
@@ -231,11 +233,12 @@ class Recorder:
         if type == "Warning":
             patience = 0.0 if reason in ENDS else min(REPEATED * before, REPEATED_LONGEST)
         elif reason in ENDS:
-            batch.ending, patience = now, LONGEST
+            batch.ending, patience = now, HELD
         else:
             quiet = min(QUIET * max(1, before), REPEATED_LONGEST)
             batch.quiet = now + quiet
-            patience = max(LONGEST, quiet)
+            batch.latest = min(batch.latest, now + max(LONGEST, quiet))
+            patience = max(HELD, quiet)
         batch.deadline = min(batch.deadline, now + patience)
 
     def _is_news(self, words: _Words) -> bool:
