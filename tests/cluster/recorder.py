@@ -133,7 +133,9 @@ class Recorder:
             left_out = {"managedFields", "storageVersionHash"} | ({"description"} if "priority" in named else set())
             return {self._text(k): self._plain(v, k) for k, v in named.items() if k not in left_out}
         if isinstance(value, list):
-            return [self._plain(each, key) for each in value]
+            # Owners of fields stand in a map of the API server: it names them in an order of chance.
+            told = sorted(value, key=_conflict) if key == "causes" and all(map(_conflict, value)) else value
+            return [self._plain(each, key) for each in told]
         if key == "resourceVersion":
             return "<version>"
         if key == "nodePort":
@@ -166,6 +168,11 @@ def _kinded(resource: Resource, obj: Obj, options: Obj) -> Obj:
     if options.pop("bare", False) or options.get("subresource"):
         return obj
     return {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
+
+
+def _conflict(cause: Obj) -> tuple[str, str] | None:
+    """By what conflicts of field owners are ordered; None for any other cause."""
+    return (cause["message"], cause["field"]) if cause.get("reason") == "FieldManagerConflict" else None
 
 
 def _name(body: Any) -> str:
