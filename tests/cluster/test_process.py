@@ -108,8 +108,8 @@ def test_a_canary_is_paused_promoted_aborted_retried_and_taken_back(kubectl: Kub
     until(kubectl, is_phase("Paused", currentStepIndex=1))
     assert sizes(kubectl) == {"img:1": 3, "img:2": 1}
     argo(kubectl, "abort", "r")
-    found = until(kubectl, is_phase("Degraded", abort=True, readyReplicas=4))
-    assert "updatedReplicas" not in found["status"]
+    until(kubectl, is_phase("Degraded", abort=True))
+    until(kubectl, lambda found: found["status"]["readyReplicas"] == 4 and "updatedReplicas" not in found["status"])
     assert sizes(kubectl) == {"img:1": 4}
     argo(kubectl, "retry", "rollout", "r")
     until(kubectl, is_phase("Paused", currentStepIndex=1))
