@@ -3,6 +3,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS :=
+PLANES := 3# control planes at a time, for tests that mostly wait: each takes a gigabyte and a half
 
 # The first Python that is new enough; name another with `make install PYTHON=python3.12`.
 SUITS = -c 'import sys; sys.exit(sys.version_info < (3, 11))'
@@ -27,7 +28,7 @@ test: install ## Run every test (ARGS="tests/decide -k canary" for some)
 
 test-cluster: install ## Run the stories on a real API server, built with Go the first time (minutes)
 	$(BIN)/python -m rollouts.sandbox.controlplane testenv .cache/controlplane
-	$(BIN)/python -m pytest -q -m cluster tests/cluster $(ARGS)
+	$(BIN)/python -m pytest -q -m cluster -n $(PLANES) --dist worksteal tests/cluster $(ARGS)
 
 check: install ## Format, lint, types, layers, sizes: everything but the behaviour
 	$(BIN)/ruff format --check .

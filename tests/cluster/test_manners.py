@@ -3,7 +3,7 @@
 `transcripts` is what a real one says; `differences.yaml` is, field by field, what the sandbox says instead. Any other
 difference is a failure, and so is one that is no longer there.
 
-`make test-cluster ARGS=--record` writes the transcripts anew, then `make test ARGS="tests/cluster --record"` the
+`make test-cluster ARGS="--record -n 0"` writes the transcripts anew, then `make test ARGS="tests/cluster --record"` the
 differences.
 """
 

@@ -70,6 +70,7 @@ ELSEWHERE: dict[str, str] = {
             "a_healthy_release_at_low_traffic_is_not_aborted",
             "what_was_compared_outlives_the_controller",
             "an_objective_of_pyrra_aborts_a_release_that_burns_its_budget",
+            "versions_that_do_not_come_up_abort_the_update_at_the_rollouts_deadline",
         ),
         _EACH_WRITE: (
             "traffic_follows_the_steps_and_comes_back_to_the_stable_service",
@@ -94,6 +95,7 @@ ELSEWHERE: dict[str, str] = {
             "an_abort_ends_the_run",
             "many_runs_that_ask_the_same_at_once_cost_one_query",
             "an_orphaned_replica_set_of_ours_is_taken_over_without_a_restart",
+            "an_experiment_that_is_made_again_waits_for_the_pods_of_the_former_to_go",
         ),
     }.items()
     for name in names
