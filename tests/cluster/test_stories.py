@@ -32,6 +32,7 @@ _LONG = "its pauses, delays and deadlines are longer than a test may take where 
 _TWO = "it takes two clusters"
 _EACH_WRITE = "it looks at the store after every single write"
 _OTHERS = "it counts all Services, and a real cluster has one of its own"
+_GARBAGE = "a real garbage collector takes half a minute to hear of a new kind; test_process has one that waits for it"
 _AT_ONCE = "it asks for what the sandbox does at once and a real cluster a moment later"
 
 ELSEWHERE: dict[str, str] = {
@@ -95,7 +96,12 @@ ELSEWHERE: dict[str, str] = {
             "an_abort_ends_the_run",
             "many_runs_that_ask_the_same_at_once_cost_one_query",
             "an_orphaned_replica_set_of_ours_is_taken_over_without_a_restart",
+        ),
+        _GARBAGE: (
             "an_experiment_that_is_made_again_waits_for_the_pods_of_the_former_to_go",
+            "an_orphaned_replica_set_with_equal_pods_is_taken_over",
+            "a_deleted_rollout_leaves_no_pods_and_its_services_free",
+            "jobs_go_with_their_run",
         ),
     }.items()
     for name in names
