@@ -61,8 +61,8 @@ _SWEPT = (
     EVENT,
 )
 _KEPT = frozenset({"kube-system", "kube-public", "kube-node-lease", "argo-rollouts"})
-_LONGEST = 30.0
-"""Seconds that anything is waited for."""
+_LONGEST = 60.0
+"""Seconds that anything is waited for: twice the usual scale-down delay, which real time does not shorten."""
 _MOMENT = 1.5
 """Seconds of real time that stand for a stretch in which nothing is to happen."""
 

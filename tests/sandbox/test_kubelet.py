@@ -5,7 +5,7 @@ import pytest
 
 from rollouts.kube.refs import POD, Obj, Resource, name_of
 from rollouts.sandbox.cluster import Cluster
-from rollouts.sandbox.kubelet.kubelet import Timing
+from rollouts.sandbox.kubelet.kubelet import Kubelet, Timing
 from rollouts.sandbox.kubelet.script import PodScript, ScriptError
 from rollouts.sandbox.registry import NODE
 from tests.sandbox.objects import SCRIPT, exists, pod, reason, status_of, until, waiting
@@ -225,6 +225,18 @@ async def test_a_runtime_serves_the_pod_and_its_address_is_told() -> None:
         await cluster.wire.delete(POD, "default", "web")
         await asyncio.sleep(5)
     assert runtime.calls == [("start", "web"), ("stop", "web")]
+
+
+async def test_a_kubelet_that_finds_pods_of_an_earlier_one_tells_one_address() -> None:
+    async with Cluster() as first:
+        former = await grown(first, 5)
+        kubelet = Kubelet(first.caches, first.server.now, runtime=Recorder())
+        await kubelet.reconcile(("default", "web"))
+        await asyncio.sleep(1)
+        await kubelet.reconcile(("default", "web"))
+        status = (await first.wire.get(POD, "default", "web"))["status"]
+    assert former["status"]["podIP"] != "127.0.0.1"
+    assert (status["podIP"], status["podIPs"]) == ("127.0.0.1", [{"ip": "127.0.0.1"}])
 
 
 async def test_a_runtime_that_cannot_start_is_tried_again() -> None:

@@ -222,7 +222,7 @@ async def test_a_full_promotion_skips_everything_but_pods() -> None:
 @pytest.mark.virtual
 async def test_a_settled_rollout_asks_for_nothing() -> None:
     async with Stage() as stage:
-        await stage.deploy(*blue_green())
+        await stage.deploy(*blue_green(scaleDownDelaySeconds=3))
         await stage.release("img:2")
         await stage.reaches("Healthy")
         await stage.until(lambda: stage.sizes() == {"img:2": 3})

@@ -111,8 +111,10 @@ class Kubelet:
         life = self._lives.get(uid_of(pod))
         if life is None:
             delay = self.timing.start_delay if script.start_delay is None else script.start_delay
-            scheduled = (pod.get("status") or {}).get("startTime") or format_time(self.now())
-            life = self._lives[uid_of(pod)] = Life(starts_at=_time() + delay, scheduled=scheduled)
+            known = pod.get("status") or {}
+            scheduled = known.get("startTime") or format_time(self.now())
+            life = Life(starts_at=_time() + delay, scheduled=scheduled, ip=known.get("podIP") or "")
+            self._lives[uid_of(pod)] = life
         return life
 
     async def _live(self, pod: Obj, life: Life, script: PodScript) -> float | None:
@@ -225,6 +227,8 @@ class Kubelet:
         changed = {key: value for key, value in status.items() if known.get(key) != value}
         told = [one for one in changed.pop("conditions", ()) if one not in (known.get("conditions") or ())]
         changed |= {"conditions": told} if told else {}
+        if known.get("podIPs") and "podIPs" in changed:  # a container that is made anew leaves its old address
+            changed["podIPs"] = [{"$patch": "replace"}, *changed["podIPs"]]
         if changed:
             patch = {"metadata": {"uid": uid_of(pod)}, "status": changed}
             # Conditions are merged by their types: those that others write meanwhile stay as they are.
