@@ -14,7 +14,6 @@ from rollouts.api import labels
 from rollouts.api.template import templates_equal
 from rollouts.caches import Caches
 from rollouts.decide import wording
-from rollouts.decide.injected import own_template
 from rollouts.decide.plan import (
     Action,
     Adopt,
@@ -36,6 +35,7 @@ from rollouts.decide.plan import (
     UpdateReplicaSet,
     UpdateRollout,
 )
+from rollouts.decide.pods.injected import own_template
 from rollouts.decide.world import World
 from rollouts.kube.cache import Cache
 from rollouts.kube.errors import AlreadyExists, ApiError, NotFound, Refused, TooManyRequests

@@ -13,7 +13,7 @@ from rollouts.caches import Caches
 from rollouts.decide import decide, wording
 from rollouts.decide.deeds import told
 from rollouts.decide.plan import Event, Plan
-from rollouts.decide.record import refused
+from rollouts.decide.reported.record import refused
 from rollouts.decide.world import World
 from rollouts.kube.cache import Key
 from rollouts.kube.errors import Conflict

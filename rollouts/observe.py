@@ -22,10 +22,10 @@ from rollouts.api.unreadable import readable
 from rollouts.asking import Asking
 from rollouts.caches import BY_HASH, NAMED_AFTER, ORPHANS, Caches, named_after
 from rollouts.decide import workload
-from rollouts.decide.experimentview import experiment_seen
+from rollouts.decide.analyses.experimentview import experiment_seen
+from rollouts.decide.pods.restart import pending
 from rollouts.decide.questions import Ask
 from rollouts.decide.references import template_refs
-from rollouts.decide.restart import pending
 from rollouts.decide.world import NO_HASH, Hash, Pod, ReplicaSet, Run, Service, World
 from rollouts.kube.cache import Cache, Key
 from rollouts.kube.refs import (

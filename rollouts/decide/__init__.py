@@ -10,14 +10,14 @@ from datetime import datetime
 
 from rollouts.api.status import RolloutStatus
 from rollouts.decide import bluegreen, canary, workload
-from rollouts.decide.conditions import deadline_wait
 from rollouts.decide.context import Context
 from rollouts.decide.facts import Said
-from rollouts.decide.invalid import refuse
 from rollouts.decide.plan import Action, Plan, UpdateReplicaSet, Wait
 from rollouts.decide.questions import Ask
 from rollouts.decide.references import fault
-from rollouts.decide.status import after
+from rollouts.decide.reported.conditions import deadline_wait
+from rollouts.decide.reported.invalid import refuse
+from rollouts.decide.reported.status import after
 from rollouts.decide.world import World
 
 __all__ = ["decide"]

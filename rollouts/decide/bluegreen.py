@@ -6,11 +6,14 @@ is whole, analysed and promoted, and what they left goes last.
 
 from collections.abc import Iterator
 
-from rollouts.decide import activation, balancers, experiments, gates, metadata, proof, restart, revision, runs, stacks
+from rollouts.decide.analyses import experiments, runs
 from rollouts.decide.context import Context
+from rollouts.decide.course import activation, gates
+from rollouts.decide.course.previews import size
 from rollouts.decide.facts import Said
 from rollouts.decide.plan import Adopt, Evict, Wait
-from rollouts.decide.previews import size
+from rollouts.decide.pods import metadata, restart, revision, stacks
+from rollouts.decide.traffic import balancers, proof
 
 
 def story(ctx: Context) -> Iterator[Said]:

@@ -6,23 +6,13 @@ recorded in an earlier pass.
 
 from collections.abc import Iterator
 
-from rollouts.decide import (
-    balancers,
-    experiments,
-    metadata,
-    pauses,
-    proof,
-    restart,
-    revision,
-    runs,
-    scaling,
-    services,
-    steps,
-    weights,
-)
+from rollouts.decide.analyses import experiments, runs
 from rollouts.decide.context import Context
+from rollouts.decide.course import pauses, steps
 from rollouts.decide.facts import Pausing, Said
 from rollouts.decide.plan import Adopt, Evict, Wait
+from rollouts.decide.pods import metadata, restart, revision, scaling
+from rollouts.decide.traffic import balancers, proof, services, weights
 
 
 def story(ctx: Context) -> Iterator[Said]:

@@ -11,8 +11,8 @@ from rollouts.api.canary import RolloutAnalysis
 from rollouts.api.rollout import Rollout
 from rollouts.api.support import unsupported
 from rollouts.api.validate import validate_rollout
-from rollouts.decide.analysisspec import analysis_fault
-from rollouts.decide.experimentspec import experiment_faults
+from rollouts.decide.analyses.analysisspec import analysis_fault
+from rollouts.decide.analyses.experimentspec import experiment_faults
 from rollouts.decide.world import World
 
 _CANARY, _BLUE_GREEN = "spec.strategy.canary", "spec.strategy.blueGreen"

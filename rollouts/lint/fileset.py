@@ -23,7 +23,7 @@ from analysis.templates import TemplateError, resolve_templates
 from rollouts.api.experiment import Experiment
 from rollouts.api.rollout import Rollout
 from rollouts.api.runs import AnalysisRunArgument
-from rollouts.decide.arguments import FieldError, resolve
+from rollouts.decide.analyses.arguments import FieldError, resolve
 from rollouts.decide.references import analyses
 from rollouts.decide.world import Hash
 from rollouts.lint.manifests import BadYaml, Document, Steps, steps_of

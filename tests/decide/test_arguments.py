@@ -6,7 +6,7 @@ import pytest
 
 from rollouts.api.rollout import Rollout
 from rollouts.api.runs import AnalysisRunArgument
-from rollouts.decide.arguments import FieldError, field, resolve
+from rollouts.decide.analyses.arguments import FieldError, field, resolve
 from rollouts.decide.world import Hash
 from tests import make
 

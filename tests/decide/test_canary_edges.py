@@ -9,9 +9,9 @@ import pytest
 from rollouts.api import labels
 from rollouts.api.canary import CanaryStep
 from rollouts.api.status import TrafficWeights
-from rollouts.decide.advance import step_completed
 from rollouts.decide.context import Context
-from rollouts.decide.steps import describe
+from rollouts.decide.course.advance import step_completed
+from rollouts.decide.course.steps import describe
 from rollouts.decide.world import Service
 from tests import make
 from tests.decide.test_canary_story import V1, V2, V3, deployed, routed, sizes

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rollouts.decide.shares import Verdict, bounds, judge
+from rollouts.decide.traffic.shares import Verdict, bounds, judge
 
 PAGE = Path(__file__).parents[2] / "docs" / "guide" / "traffic-proof.md"
 

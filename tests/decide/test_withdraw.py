@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from rollouts.decide.context import Context
-from rollouts.decide.weights import target
-from rollouts.decide.withdraw import next_weight
+from rollouts.decide.traffic.weights import target
+from rollouts.decide.traffic.withdraw import next_weight
 from tests import make
 
 V1, V2 = "img:1", "img:2"

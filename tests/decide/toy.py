@@ -11,7 +11,7 @@ from rollouts.api.status import status_wire
 from rollouts.api.template import templates_equal
 from rollouts.decide import decide
 from rollouts.decide import plan as say
-from rollouts.decide.injected import own_template
+from rollouts.decide.pods.injected import own_template
 from rollouts.decide.world import Hash, Pod, ReplicaSet, Run, Service, World
 from tests import make
 

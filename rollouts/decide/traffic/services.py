@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from rollouts.decide.context import Context
 from rollouts.decide.plan import PointService, Wait
-from rollouts.decide.weights import must_be_renamed, target
-from rollouts.decide.withdraw import withdraws
+from rollouts.decide.traffic.weights import must_be_renamed, target
+from rollouts.decide.traffic.withdraw import withdraws
 from rollouts.decide.world import ReplicaSet, Service
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from rollouts.api.canary import RolloutAnalysis
 from rollouts.api.status import RolloutAnalysisRunStatus
-from rollouts.decide.balancers import switch_is_seen
+from rollouts.decide.analyses.slots import entry
 from rollouts.decide.context import Context
+from rollouts.decide.course.previews import active_hash, is_active, is_full, is_ready, replaces, selected, strategy
 from rollouts.decide.facts import Slot
-from rollouts.decide.previews import active_hash, is_active, is_full, is_ready, replaces, selected, strategy
-from rollouts.decide.slots import entry
+from rollouts.decide.traffic.balancers import switch_is_seen
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator
 from analysis.schema import Obj
 from rollouts.api import defaults, labels
 from rollouts.api.status import RolloutAnalysisRunStatus
-from rollouts.decide import slots, wording
-from rollouts.decide.analysisspec import annotations_of_run, spec_of_run
+from rollouts.decide import wording
+from rollouts.decide.analyses import slots
+from rollouts.decide.analyses.analysisspec import annotations_of_run, spec_of_run
+from rollouts.decide.analyses.uses import Use, uses
 from rollouts.decide.context import Context
 from rollouts.decide.facts import Aborting, CurrentRun, Pausing, Slot
 from rollouts.decide.plan import DeleteRun, StartRun, StopRun, Wait
-from rollouts.decide.uses import Use, uses
 from rollouts.decide.world import Hash, Run
 
 Told = StartRun | StopRun | DeleteRun | CurrentRun | Pausing | Aborting | Wait

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from rollouts.decide import wording
 from rollouts.decide.context import Context
+from rollouts.decide.course.previews import is_ready, replaces, strategy
 from rollouts.decide.facts import Pausing
 from rollouts.decide.plan import Wait
-from rollouts.decide.previews import is_ready, replaces, strategy
 
 
 def analysed(ctx: Context) -> bool:

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from rollouts.api.status import RolloutStatus
 from rollouts.decide import wording
-from rollouts.decide.conditions import Conditions
 from rollouts.decide.plan import Plan, Wait
+from rollouts.decide.reported.conditions import Conditions
 from rollouts.decide.world import World
 
 

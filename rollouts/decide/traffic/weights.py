@@ -8,15 +8,15 @@ from collections.abc import Iterator
 
 from rollouts.api.status import RolloutStatus, TrafficWeights, WeightDestination
 from rollouts.api.traffic import GATEWAY_API
-from rollouts.decide import balancers, proof
+from rollouts.decide.analyses.experiments import destinations
 from rollouts.decide.context import Context
-from rollouts.decide.experiments import destinations
+from rollouts.decide.course.steps import asked_scale, asks_for_none, at_wanted_counts, enough_available, weight_at
 from rollouts.decide.plan import Destination, SetWeight, Split, Wait
+from rollouts.decide.pods.replicas import ceil_share
 from rollouts.decide.questions import Ask
-from rollouts.decide.replicas import ceil_share
-from rollouts.decide.routes import managed, standing
-from rollouts.decide.steps import asked_scale, asks_for_none, at_wanted_counts, enough_available, weight_at
-from rollouts.decide.withdraw import carried_hash, withdrawn, withdraws
+from rollouts.decide.traffic import balancers, proof
+from rollouts.decide.traffic.routes import managed, standing
+from rollouts.decide.traffic.withdraw import carried_hash, withdrawn, withdraws
 from rollouts.decide.world import NO_HASH, Hash, ReplicaSet
 
 

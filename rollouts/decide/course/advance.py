@@ -3,13 +3,12 @@
 from typing import Any
 
 from rollouts.api.status import PauseCondition, RolloutStatus
-from rollouts.decide import balancers, experiments, wording
+from rollouts.decide import wording
+from rollouts.decide.analyses import experiments
 from rollouts.decide.context import Context
-from rollouts.decide.facts import Aborting, Pausing, Said
-from rollouts.decide.pauses import completed as pause_completed
-from rollouts.decide.pauses import without_step_pause
-from rollouts.decide.plan import Event
-from rollouts.decide.steps import (
+from rollouts.decide.course.pauses import completed as pause_completed
+from rollouts.decide.course.pauses import without_step_pause
+from rollouts.decide.course.steps import (
     asked_scale,
     asks_for_none,
     at_wanted_counts,
@@ -17,7 +16,10 @@ from rollouts.decide.steps import (
     enough_available,
     weight_at,
 )
-from rollouts.decide.weights import must_be_renamed
+from rollouts.decide.facts import Aborting, Pausing, Said
+from rollouts.decide.plan import Event
+from rollouts.decide.traffic import balancers
+from rollouts.decide.traffic.weights import must_be_renamed
 
 Updates = dict[str, Any]
 

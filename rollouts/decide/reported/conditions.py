@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 
 from rollouts.api import defaults
 from rollouts.api.status import BlueGreenStatus, RolloutCondition, RolloutStatus
-from rollouts.decide import proof, wording
+from rollouts.decide import wording
+from rollouts.decide.analyses.slots import entry
 from rollouts.decide.context import Context, scale_down_deadline
 from rollouts.decide.facts import Aborting, Said
 from rollouts.decide.plan import CreateReplicaSet, Event, UpdateRollout, Wait
-from rollouts.decide.slots import entry
+from rollouts.decide.traffic import proof
 
 
 class Conditions:

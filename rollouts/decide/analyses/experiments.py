@@ -7,8 +7,8 @@ from rollouts.api import defaults, labels
 from rollouts.api.experiment import RolloutExperimentStep
 from rollouts.api.status import RolloutStatus
 from rollouts.decide import wording
+from rollouts.decide.analyses.experimentspec import same_experiment, spec_of_experiment
 from rollouts.decide.context import Context
-from rollouts.decide.experimentspec import same_experiment, spec_of_experiment
 from rollouts.decide.facts import Aborting, CurrentExperiment, Pausing, Said
 from rollouts.decide.plan import DeleteExperiment, Destination, StartExperiment, StopExperiment, Wait
 from rollouts.decide.world import Experiment

@@ -12,8 +12,8 @@ from typing import Any
 from rollouts.api.status import RolloutStatus, TrafficWeights
 from rollouts.api.traffic import ALBTrafficRouting
 from rollouts.decide.context import Context, scale_down_deadline
+from rollouts.decide.course.previews import is_active
 from rollouts.decide.plan import Wait
-from rollouts.decide.previews import is_active
 from rollouts.decide.questions import Ask, CheckedTargets, CheckedWeights, CheckTargets, CheckWeights, Question
 
 # ── weights ──

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from analysis.schema import Obj
 from rollouts.api import defaults, labels
 from rollouts.decide import workload
-from rollouts.decide.affinity import with_anti_affinity
 from rollouts.decide.context import Context
-from rollouts.decide.injected import ephemeral_annotation
-from rollouts.decide.metadata import injected_for_new
 from rollouts.decide.plan import CreateReplicaSet, DeleteReplicaSet, UpdateReplicaSet, UpdateRollout
+from rollouts.decide.pods.affinity import with_anti_affinity
+from rollouts.decide.pods.injected import ephemeral_annotation
+from rollouts.decide.pods.metadata import injected_for_new
 
 
 def new_replica_set(ctx: Context, replicas: int) -> CreateReplicaSet:

@@ -18,7 +18,7 @@ from rollouts.api.experimentrules import container_ports, experiment_fault
 from rollouts.api.meta import LabelSelector
 from rollouts.api.rollout import Rollout
 from rollouts.api.template import templates_equal
-from rollouts.decide.arguments import FieldError, resolve
+from rollouts.decide.analyses.arguments import FieldError, resolve
 from rollouts.decide.context import Context
 from rollouts.decide.world import Hash, ReplicaSet, World
 

@@ -8,15 +8,13 @@ from collections.abc import Iterable
 
 from rollouts.api import labels
 from rollouts.api.status import RolloutCondition, RolloutStatus
-from rollouts.decide import balancers, proof, slots, wording, workload
-from rollouts.decide.advance import Updates, advance
-from rollouts.decide.conditions import conditions, out_of_time
+from rollouts.decide import wording, workload
+from rollouts.decide.analyses import slots
+from rollouts.decide.analyses.experiments import recorded
 from rollouts.decide.context import Context
-from rollouts.decide.cutover import cut_over, observed
-from rollouts.decide.duration import duration
-from rollouts.decide.experiments import recorded
+from rollouts.decide.course.advance import Updates, advance
+from rollouts.decide.course.cutover import cut_over, observed
 from rollouts.decide.facts import CurrentRun, Said
-from rollouts.decide.phase import phase
 from rollouts.decide.plan import (
     CreateReplicaSet,
     Event,
@@ -26,8 +24,12 @@ from rollouts.decide.plan import (
     UpdateReplicaSet,
     UpdateRollout,
 )
-from rollouts.decide.restart import done
-from rollouts.decide.weights import change_text, is_recorded, recorded_as, verified
+from rollouts.decide.pods.restart import done
+from rollouts.decide.reported.conditions import conditions, out_of_time
+from rollouts.decide.reported.duration import duration
+from rollouts.decide.reported.phase import phase
+from rollouts.decide.traffic import balancers, proof
+from rollouts.decide.traffic.weights import change_text, is_recorded, recorded_as, verified
 
 
 def after(ctx: Context, said: Iterable[Said]) -> tuple[RolloutStatus, tuple[Event, ...]]:

@@ -21,7 +21,7 @@ from rollouts.decide.context import Context
 from rollouts.decide.facts import Aborting
 from rollouts.decide.plan import Event, Wait
 from rollouts.decide.questions import Ask, Counted, CountRequests
-from rollouts.decide.shares import Verdict, bounds, judge
+from rollouts.decide.traffic.shares import Verdict, bounds, judge
 from rollouts.decide.world import ReplicaSet
 
 TRAFFIC_PROVEN = "TrafficProven"

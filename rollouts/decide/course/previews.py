@@ -3,7 +3,7 @@
 from rollouts.api import labels
 from rollouts.api.bluegreen import BlueGreenStrategy
 from rollouts.decide.context import Context
-from rollouts.decide.deadlines import is_pending
+from rollouts.decide.pods.deadlines import is_pending
 from rollouts.decide.world import NO_HASH, Hash, ReplicaSet
 
 

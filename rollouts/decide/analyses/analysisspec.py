@@ -16,7 +16,7 @@ from analysis.templates import (
 )
 from rollouts.api import fielderrors
 from rollouts.api.canary import RolloutAnalysis
-from rollouts.decide.arguments import FieldError, resolve
+from rollouts.decide.analyses.arguments import FieldError, resolve
 from rollouts.decide.world import Hash, World
 
 T = TypeVar("T")

@@ -5,8 +5,8 @@ back. So it neither points at nothing nor gets lost when it was asked for before
 """
 
 from rollouts.decide.context import Context
+from rollouts.decide.course.steps import wanted_counts
 from rollouts.decide.plan import HeaderRoute, MirrorRoute
-from rollouts.decide.steps import wanted_counts
 
 Route = HeaderRoute | MirrorRoute
 

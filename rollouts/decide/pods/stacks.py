@@ -6,13 +6,14 @@ What the active Service selects is never made smaller than the rollout, whatever
 from collections.abc import Iterator
 
 from rollouts.api import defaults, labels
-from rollouts.decide import proof, wording
+from rollouts.decide import wording
 from rollouts.decide.context import Context, scale_down_deadline
-from rollouts.decide.deadlines import begin, desired, is_pending, noted, wait
+from rollouts.decide.course.previews import active_hash, returns_fast, selected, serves, size, strategy, was_full
 from rollouts.decide.plan import CreateReplicaSet, UpdateReplicaSet, Wait
-from rollouts.decide.previews import active_hash, returns_fast, selected, serves, size, strategy, was_full
-from rollouts.decide.revision import new_replica_set
-from rollouts.decide.scaling import resize
+from rollouts.decide.pods.deadlines import begin, desired, is_pending, noted, wait
+from rollouts.decide.pods.revision import new_replica_set
+from rollouts.decide.pods.scaling import resize
+from rollouts.decide.traffic import proof
 from rollouts.decide.world import NO_HASH, ReplicaSet
 
 Told = CreateReplicaSet | UpdateReplicaSet | Wait

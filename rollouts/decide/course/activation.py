@@ -6,10 +6,10 @@ as that serves no worse.
 
 from collections.abc import Iterator
 
-from rollouts.decide import gates
 from rollouts.decide.context import Context
+from rollouts.decide.course import gates
+from rollouts.decide.course.previews import active, is_full, replaces, strategy
 from rollouts.decide.plan import PointService, Wait
-from rollouts.decide.previews import active, is_full, replaces, strategy
 from rollouts.decide.world import Hash, ReplicaSet
 
 

@@ -6,14 +6,15 @@ Shrinking waits for what the status *records* of the traffic, never for what the
 from collections.abc import Iterator
 
 from rollouts.api import defaults, labels
-from rollouts.decide import balancers, deadlines, proof
 from rollouts.decide.context import Context, scale_down_deadline
+from rollouts.decide.course.steps import wanted_counts
 from rollouts.decide.plan import CreateReplicaSet, UpdateReplicaSet, Wait
-from rollouts.decide.replicas import ceil_share
-from rollouts.decide.revision import new_replica_set
-from rollouts.decide.steps import wanted_counts
-from rollouts.decide.weights import target
-from rollouts.decide.withdraw import carried_hash
+from rollouts.decide.pods import deadlines
+from rollouts.decide.pods.replicas import ceil_share
+from rollouts.decide.pods.revision import new_replica_set
+from rollouts.decide.traffic import balancers, proof
+from rollouts.decide.traffic.weights import target
+from rollouts.decide.traffic.withdraw import carried_hash
 from rollouts.decide.world import NO_HASH, ReplicaSet
 
 

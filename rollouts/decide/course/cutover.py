@@ -4,11 +4,13 @@ from typing import Any
 
 from rollouts.api import labels
 from rollouts.api.status import CanaryStatus, PauseCondition, RolloutStatus
-from rollouts.decide import balancers, gates, wording
+from rollouts.decide import wording
 from rollouts.decide.context import Context
+from rollouts.decide.course import gates
+from rollouts.decide.course.previews import is_active, replaces, returns_fast, selected, strategy, with_hash
 from rollouts.decide.facts import Aborting, Pausing, Said
 from rollouts.decide.plan import Event, PointService
-from rollouts.decide.previews import is_active, replaces, returns_fast, selected, strategy, with_hash
+from rollouts.decide.traffic import balancers
 from rollouts.decide.world import Hash
 
 Updates = dict[str, Any]

@@ -1,9 +1,10 @@
 """Pure. Phase and message: the one word, and the one sentence, that health checks read."""
 
 from rollouts.api.status import RolloutStatus
-from rollouts.decide import proof, wording
+from rollouts.decide import wording
 from rollouts.decide.context import Context
-from rollouts.decide.withdraw import withdraws
+from rollouts.decide.traffic import proof
+from rollouts.decide.traffic.withdraw import withdraws
 
 
 def phase(ctx: Context, status: RolloutStatus) -> tuple[str, str]:

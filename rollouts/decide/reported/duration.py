@@ -3,7 +3,7 @@
 from rollouts.api.status import RolloutDuration, RolloutStatus
 from rollouts.decide import wording
 from rollouts.decide.context import Context
-from rollouts.decide.previews import returns_fast
+from rollouts.decide.course.previews import returns_fast
 
 
 def duration(ctx: Context, status: RolloutStatus) -> RolloutDuration | None:

@@ -1,0 +1,1 @@
+"""Pure. What clients read: status, phase, conditions and durations of a Rollout."""
