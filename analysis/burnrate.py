@@ -87,11 +87,6 @@ def burn_rate(objective: Objective, bad: float) -> float:
     return bad / objective.budget
 
 
-def budget_spent(objective: Objective, bad: float, window: timedelta) -> float:
-    """The share of the whole error budget that goes in `window` when this share of its requests is bad."""
-    return burn_rate(objective, bad) * (window / objective.window)
-
-
 def judge(objective: Objective, of: Iterable[Alert], bad: Mapping[timedelta, float]) -> Judgement:
     """What the alerts make of the share of bad requests by window.
 

@@ -32,11 +32,6 @@ class Counts:
             raise ValueError(f"{self.bad} bad requests of {self.total}: bad ones are part of all, and none is negative")
 
 
-def slower(total: int, within: int) -> Counts:
-    """Requests above a bucket of a histogram: `within` is the bucket's count, `total` that of the bucket +Inf."""
-    return Counts(total, total - within)
-
-
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """What all looks so far have come to.

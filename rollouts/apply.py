@@ -55,8 +55,6 @@ from rollouts.observe import Observer, replica_set
 from rollouts.traffic.base import Edit, RoutingError, TrafficSettings
 from rollouts.traffic.registry import routers
 
-_PODS_AT_ONCE = 10
-
 
 @dataclass(slots=True)
 class Outcome:
@@ -72,13 +70,16 @@ class Outcome:
 
 
 class Applier:
-    """Does what plans say, through one wire."""
+    """Does what plans say, through one wire. `pods_at_once`: of one Rollout, how many are written at the same time."""
 
-    def __init__(self, wire: Wire, caches: Caches, observer: Observer, traffic: TrafficSettings) -> None:
+    def __init__(
+        self, wire: Wire, caches: Caches, observer: Observer, traffic: TrafficSettings, pods_at_once: int = 10
+    ) -> None:
         self._wire = wire
         self._caches = caches
         self._observer = observer
         self._traffic = traffic
+        self._pods_at_once = max(1, pods_at_once)
 
     async def apply(self, rollout: Obj, world: World, plan: Plan) -> Outcome:
         """Carry out the actions of a plan about `rollout`, one after another."""
@@ -166,7 +167,7 @@ class Applier:
 
     async def _label_pods(self, namespace: str, action: LabelPods) -> None:
         patch = {"metadata": {"labels": dict(action.labels), "annotations": dict(action.annotations)}}
-        gate = asyncio.Semaphore(_PODS_AT_ONCE)
+        gate = asyncio.Semaphore(self._pods_at_once)
 
         async def label(name: str) -> None:
             async with gate:

@@ -128,7 +128,7 @@ class Controllers:
             self._prober, timedelta(seconds=settings.verify_retry_interval), settings.aws_verify_target_group
         )
         observer = Observer(self.caches, self._traffic, settings.instance_id, asking)
-        applier = Applier(self._wire, self.caches, observer, self._traffic)
+        applier = Applier(self._wire, self.caches, observer, self._traffic, settings.ephemeral_metadata_threads)
         self._rollout_controller = RolloutController(
             self._wire, self.caches, observer, applier, self.recorder, clock, metrics, self._prepare
         )

@@ -22,6 +22,7 @@ from typing import Any
 from uuid import uuid4
 
 from analysis.schema import parse_duration
+from rollouts import __version__
 from rollouts.flags import FLAGS, FlagError, read_flags, usage
 from rollouts.kube.access import SERVICE_ACCOUNT, Access
 from rollouts.kube.lease import Terms
@@ -38,7 +39,6 @@ class Settings:
     """Where the lease, the ConfigMap and the Secrets of the controller itself live."""
     instance_id: str = ""
     namespaced: bool = False
-    resync: float = 900.0
     log_level: str = "info"
     log_format: str = "text"
     metrics_port: int = 8090
@@ -48,9 +48,7 @@ class Settings:
     analysis_threads: int = 0
     """AnalysisRuns worked on at the same time; 0: all that are due, for what they do is wait for answers."""
     service_threads: int = 10
-    ingress_threads: int = 10
     ephemeral_metadata_threads: int = 10
-    ephemeral_metadata_retries: int = 3
     istio_api_version: str = "v1alpha3"
     traffic_split_api_version: str = "v1alpha1"
     traefik_api_group: str = "traefik.io"
@@ -67,7 +65,6 @@ class Settings:
     target_group_binding_api_version: str = "elbv2.k8s.aws/v1beta1"
     verify_retry_interval: float = 10.0
     """Between two questions of what traffic really does."""
-    prometheus_address: str = ""
     job_namespace: str = ""
     """Where Jobs of analysis run; "": beside their AnalysisRun."""
     job_kubeconfig: str = ""
@@ -110,7 +107,6 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
         terms=terms,
         identity=f"{socket.gethostname()}_{uuid4()}",
         verify_retry_interval=_seconds(environ, "ROLLOUT_VERIFY_RETRY_INTERVAL", 10.0),
-        prometheus_address=environ.get("ARGO_ROLLOUTS_PROMETHEUS_ADDRESS", ""),
         job_namespace=environ.get("ARGO_ROLLOUTS_ANALYSIS_JOB_NAMESPACE", ""),
         job_kubeconfig=environ.get("ARGO_ROLLOUTS_ANALYSIS_JOB_KUBECONFIG", ""),
         **{flag.field: values[flag.name] for flag in FLAGS if flag.field in _OWN},
@@ -118,7 +114,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
 
 
 def parse_or_exit(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Settings:
-    """`parse` for a program: prints help (exit code 0) or what is wrong (exit code 1)."""
+    """`parse` for a program: prints help or the version (exit code 0), or what is wrong (exit code 1)."""
     try:
         settings = parse(argv, environ)
     except SettingsError as error:
@@ -126,6 +122,9 @@ def parse_or_exit(argv: Sequence[str], environ: Mapping[str, str] = os.environ) 
         raise SystemExit(1) from None
     if settings.help:
         print(help_text())
+        raise SystemExit(0)
+    if settings.version:
+        print(f"{PROGRAM} v{__version__}")
         raise SystemExit(0)
     return settings
 

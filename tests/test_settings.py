@@ -1,7 +1,12 @@
 """Flags and environment: Argo Rollouts' names and defaults, Go's manner, nothing unknown."""
 
+import re
+from dataclasses import fields
+from pathlib import Path
+
 import pytest
 
+import rollouts
 from analysis.providers.egress import Egress
 from analysis.providers.http import Http
 from rollouts.flags import FLAGS
@@ -17,7 +22,7 @@ def read(*argv: str, **environ: str) -> Settings:
 
 def test_without_flags_the_defaults_are_those_of_argo_rollouts() -> None:
     settings = read()
-    assert (settings.metrics_port, settings.healthz_port, settings.resync) == (8090, 8080, 900)
+    assert (settings.metrics_port, settings.healthz_port) == (8090, 8080)
     assert (settings.rollout_threads, settings.ephemeral_metadata_threads) == (10, 10)
     assert settings.leader_elect
     assert settings.terms == Terms(15, 10, 2)
@@ -155,7 +160,6 @@ def test_a_lease_that_could_not_work_is_refused() -> None:
 
 def test_the_environment_says_where_the_controller_lives() -> None:
     assert read(POD_NAMESPACE="delivery").controller_namespace == "delivery"
-    assert read(ARGO_ROLLOUTS_PROMETHEUS_ADDRESS="http://prom:9090").prometheus_address == "http://prom:9090"
     jobs = read(ARGO_ROLLOUTS_ANALYSIS_JOB_NAMESPACE="jobs", ARGO_ROLLOUTS_ANALYSIS_JOB_KUBECONFIG="in-cluster")
     assert (jobs.job_namespace, jobs.job_kubeconfig) == ("jobs", "in-cluster")
 
@@ -187,3 +191,17 @@ def test_a_program_ends_with_one_for_a_wrong_flag_and_nought_for_help(capsys: py
     with pytest.raises(SystemExit, match="0"):
         parse_or_exit(["-h"], {})
     assert "Leader election:" in capsys.readouterr().out
+
+
+def test_a_program_tells_its_version_and_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        parse_or_exit(["--version"], {})
+    assert capsys.readouterr().out == f"rollouts controller v{rollouts.__version__}\n"
+
+
+def test_every_setting_is_read_by_somebody() -> None:
+    """A flag that sets a value which nobody reads is silently ignored; its help has to say `accepted` instead."""
+    package = Path(rollouts.__file__).parent
+    readers = [path for path in package.rglob("*.py") if path.name not in ("settings.py", "flags.py")]
+    read = {word for path in readers for word in re.findall(r"settings\.(\w+)", path.read_text())}
+    assert {each.name for each in fields(Settings)} - read - {"help", "version"} == set()

@@ -69,11 +69,6 @@ def op_replace(value: Any, *path: str | int) -> Obj:
     return {"op": "replace", "path": pointer(*path), "value": value}
 
 
-def op_remove(*path: str | int) -> Obj:
-    """The JSON patch operation that removes a field which must be there."""
-    return {"op": "remove", "path": pointer(*path)}
-
-
 def op_test(value: Any, *path: str | int) -> Obj:
     """The JSON patch operation that makes the whole patch conditional on a field's value (Invalid when it differs)."""
     return {"op": "test", "path": pointer(*path), "value": value}

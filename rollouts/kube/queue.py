@@ -146,11 +146,6 @@ class Queue(Generic[K]):
         """How many passes over this key failed in succession."""
         return self._failures.get(key, 0)
 
-    def due_in(self, key: K) -> float | None:
-        """In how many seconds a delayed key is due; None when it is not delayed."""
-        timer = self._later.get(key)
-        return timer.when() - self._now() if timer else None
-
     # ── inside ─────────────────────────────────────────────────────────────
 
     def _now(self) -> float:

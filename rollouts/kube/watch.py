@@ -82,12 +82,6 @@ class Watcher:
         self._jitter = jitter
         self._version = ""
         self._failures = 0
-        self._contact: float | None = None
-
-    @property
-    def silent_for(self) -> float | None:
-        """Seconds since the API server was last heard (list, event, bookmark or orderly end); None: never yet."""
-        return None if self._contact is None else asyncio.get_running_loop().time() - self._contact
 
     async def run(self) -> None:
         """List and watch until cancelled. Raises nothing: whatever the API server refuses is logged and tried again."""
@@ -123,7 +117,6 @@ class Watcher:
             items, version = listing.items, listing.resource_version
         self.cache.replace(items, parse_version(version), mark)
         self._version = version
-        self._heard()
         self.absent = False
         self.synced.set()
 
@@ -167,7 +160,6 @@ class Watcher:
             return
         finally:
             await _close(stream)
-        self._heard()
         if not events and loop.time() - started < TOO_SHORT:
             await self._back_off("the watch ended as soon as it began")
         else:
@@ -183,16 +175,11 @@ class Watcher:
         if version:
             self._version = version
             self.cache.advance(version_of(obj))
-        self._heard()
-
-    def _heard(self) -> None:
-        self._contact = asyncio.get_running_loop().time()
 
     async def _not_found(self, error: NotFound) -> None:
         if not self._optional:
             return await self._back_off(f"{error.message} (is the CustomResourceDefinition installed?)")
         self.cache.replace((), 0, self.cache.mark)
-        self._heard()
         self.absent = True
         self.synced.set()
         return await asyncio.sleep(self._pace.probe)

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from analysis import sequential
-from analysis.sequential import RATIOS, Comparison, Counts, slower
+from analysis.sequential import RATIOS, Comparison, Counts
 
 Verdict = Callable[[list[tuple[Counts, Counts]], float], bool]
 
@@ -80,10 +80,6 @@ def test_a_tolerated_ratio_forgives_as_much() -> None:
     looks = [(Counts(1000, 30), Counts(1000, 20))] * 10
     assert rejected(looks, 0.01)
     assert not rejected(looks, 0.01, tolerated=2.0)
-
-
-def test_requests_above_a_bucket_are_the_bad_ones() -> None:
-    assert slower(100, 97) == Counts(100, 3)
 
 
 @pytest.mark.parametrize(("total", "bad"), [(1, 2), (1, -1), (-1, 0)])

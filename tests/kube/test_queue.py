@@ -88,7 +88,6 @@ async def test_a_delayed_key_keeps_the_earliest_of_its_times() -> None:
         queue.add_after("a", 60)
         queue.add_after("a", 10)
         queue.add_after("a", 30)
-        assert queue.due_in("a") == 10
         await asyncio.sleep(100)
     assert passes.times == [10]
 
@@ -133,7 +132,8 @@ async def test_a_success_ends_the_back_off() -> None:
         queue.add("a")
         await asyncio.sleep(0.04)
         assert queue.failures("a") == 1
-        assert queue.due_in("a") is not None
+        await asyncio.sleep(0.02)
+        assert queue.failures("a") == 2
 
 
 async def test_an_event_bypasses_the_back_off_so_that_a_repair_takes_effect_at_once() -> None:

@@ -167,14 +167,4 @@ async def test_a_needed_kind_that_is_not_there_is_not_synced() -> None:
         async with watching(wire) as watcher:
             await asyncio.sleep(120)
             assert not watcher.synced.is_set()
-            assert watcher.silent_for is None
         assert 10 < len(wire.asked) < 30
-
-
-async def test_how_long_the_server_has_been_silent_is_known() -> None:
-    wire = ScriptedWire([Listing([], "10")], [Stream([30.0, bookmark(12)])])
-    async with watching(wire) as watcher:
-        await asyncio.sleep(20)
-        assert watcher.silent_for == 20
-        await asyncio.sleep(20)
-        assert watcher.silent_for == 10

@@ -8,7 +8,6 @@ from rollouts.traffic.base import RoutingError
 from tests.traffic.stage import Obj, Objects, router, split
 
 PREFIX = "nginx.ingress.kubernetes.io"
-OWNED: Obj = {"ownerReferences": [{"kind": "Rollout", "name": "r", "uid": "uid-r", "controller": True}]}
 
 
 def path(service: str, at: str = "/") -> Obj:
