@@ -23,17 +23,17 @@ def value(**arg: Any) -> str | None:
     return resolved.value
 
 
-def test_a_literal_is_its_own_value_even_when_empty():
+def test_a_literal_is_its_own_value_even_when_empty() -> None:
     assert value(value="x") == "x"
     assert value() == ""
 
 
-def test_hashes_are_those_of_the_stable_and_the_latest_pods():
+def test_hashes_are_those_of_the_stable_and_the_latest_pods() -> None:
     assert value(valueFrom={"podTemplateHashValue": "Stable"}) == "s1"
     assert value(valueFrom={"podTemplateHashValue": "Latest"}) == "n2"
 
 
-def test_a_source_wins_over_a_literal():
+def test_a_source_wins_over_a_literal() -> None:
     assert value(value="x", valueFrom={"podTemplateHashValue": "Latest"}) == "n2"
 
 
@@ -53,7 +53,7 @@ def test_a_source_wins_over_a_literal():
         ("spec.strategy.canary.steps[0].setWeight", "20"),
     ],
 )
-def test_a_field_becomes_text(path, expected):
+def test_a_field_becomes_text(path, expected) -> None:
     assert field(subject(), path) == expected
 
 
@@ -67,12 +67,12 @@ def test_a_field_becomes_text(path, expected):
         ("spec.template.spec", "path spec.template.spec in rollout must terminate in a primitive value"),
     ],
 )
-def test_a_field_that_is_not_there_is_named(path, error):
+def test_a_field_that_is_not_there_is_named(path, error) -> None:
     with pytest.raises(FieldError, match="^" + error.replace("[", r"\[").replace("]", r"\]")):
         field(subject(), path)
 
 
-def test_numbers_print_as_go_prints_them():
+def test_numbers_print_as_go_prints_them() -> None:
     assert field(subject(replicas=1_000_000), "spec.replicas") == "1e+06"
     assert field(subject(replicas=1_234_567), "spec.replicas") == "1.234567e+06"
     assert field(subject(replicas=999_999), "spec.replicas") == "999999"

@@ -25,7 +25,7 @@ from tests.decide.bluegreen import (
 # ── analysis before the switch ──
 
 
-def test_the_analysis_before_the_switch_begins_with_a_ready_preview_and_the_pause_after_it():
+def test_the_analysis_before_the_switch_begins_with_a_ready_preview_and_the_pause_after_it() -> None:
     toy = deployed(**MANUAL, prePromotionAnalysis=ANALYSIS)
     toy.image(V2)
     toy.settle()
@@ -45,7 +45,7 @@ def test_the_analysis_before_the_switch_begins_with_a_ready_preview_and_the_paus
     assert status(toy, "prePromotionAnalysisRunStatus")["status"] == "Successful"
 
 
-def test_the_analysis_of_a_small_preview_begins_at_its_small_size():
+def test_the_analysis_of_a_small_preview_begins_at_its_small_size() -> None:
     toy = updated(previewReplicaCount=1, prePromotionAnalysis=ANALYSIS)
     assert list(toy.runs) == [f"r-{H2}-2-pre"]
     assert sizes(toy, V2) == [1]
@@ -54,7 +54,7 @@ def test_the_analysis_of_a_small_preview_begins_at_its_small_size():
     assert toy.services["active"].hash == H2
 
 
-def test_an_analysis_goes_on_when_a_pod_is_lost():
+def test_an_analysis_goes_on_when_a_pod_is_lost() -> None:
     toy = updated(prePromotionAnalysis=ANALYSIS)
     toy.ready(V2, 1)
     toy.settle()
@@ -66,7 +66,7 @@ def test_an_analysis_goes_on_when_a_pod_is_lost():
     assert toy.services["active"].hash == H2
 
 
-def test_an_analysis_longer_than_the_progress_deadline_is_no_failure():
+def test_an_analysis_longer_than_the_progress_deadline_is_no_failure() -> None:
     toy = deployed(prePromotionAnalysis=ANALYSIS, spec={"progressDeadlineSeconds": 60})
     toy.image(V2)
     toy.run()
@@ -81,7 +81,7 @@ def test_an_analysis_longer_than_the_progress_deadline_is_no_failure():
 
 
 @pytest.mark.parametrize("phase", ["Failed", "Error"])
-def test_a_failed_analysis_before_the_switch_aborts(phase: str):
+def test_a_failed_analysis_before_the_switch_aborts(phase: str) -> None:
     toy = updated(prePromotionAnalysis=ANALYSIS)
     verdict(toy, phase, "too many errors")
     toy.settle()
@@ -96,7 +96,7 @@ def test_a_failed_analysis_before_the_switch_aborts(phase: str):
     assert DEADLINE in toy.of(V2).annotations, "as clients of Argo Rollouts know it"
 
 
-def test_an_inconclusive_analysis_pauses_and_is_repeated_when_somebody_resumes():
+def test_an_inconclusive_analysis_pauses_and_is_repeated_when_somebody_resumes() -> None:
     toy = updated(prePromotionAnalysis=ANALYSIS)
     verdict(toy, "Inconclusive")
     toy.settle()
@@ -116,7 +116,7 @@ def test_an_inconclusive_analysis_pauses_and_is_repeated_when_somebody_resumes()
 # ── analysis after the switch ──
 
 
-def test_the_analysis_after_the_switch_decides_what_is_stable():
+def test_the_analysis_after_the_switch_decides_what_is_stable() -> None:
     toy = updated(postPromotionAnalysis=ANALYSIS)
     name = f"r-{H2}-2-post"
     assert list(toy.runs) == [name]
@@ -132,7 +132,7 @@ def test_the_analysis_after_the_switch_decides_what_is_stable():
     assert DEADLINE in toy.of(V1).annotations
 
 
-def test_the_analysis_after_the_switch_begins_once_the_switch_is_recorded():
+def test_the_analysis_after_the_switch_begins_once_the_switch_is_recorded() -> None:
     toy = deployed(postPromotionAnalysis=ANALYSIS)
     toy.image(V2)
     toy.settle()
@@ -146,7 +146,7 @@ def test_the_analysis_after_the_switch_begins_once_the_switch_is_recorded():
     assert list(toy.runs) == [f"r-{H2}-2-post"]
 
 
-def test_a_pause_ends_with_the_switch_and_not_with_the_promotion():
+def test_a_pause_ends_with_the_switch_and_not_with_the_promotion() -> None:
     toy = updated(autoPromotionSeconds=10, postPromotionAnalysis=ANALYSIS)
     toy.wait(seconds=10)
     toy.settle()
@@ -156,7 +156,7 @@ def test_a_pause_ends_with_the_switch_and_not_with_the_promotion():
     assert toy.phase == "Progressing waiting for analysis to complete"
 
 
-def test_an_analysis_after_the_switch_goes_on_when_a_pod_is_lost():
+def test_an_analysis_after_the_switch_goes_on_when_a_pod_is_lost() -> None:
     toy = updated(postPromotionAnalysis=ANALYSIS)
     toy.ready(V2, 1)
     toy.settle()
@@ -167,7 +167,7 @@ def test_an_analysis_after_the_switch_goes_on_when_a_pod_is_lost():
     assert toy.status["stableRS"] == H2
 
 
-def test_a_failed_analysis_after_the_switch_takes_the_users_back():
+def test_a_failed_analysis_after_the_switch_takes_the_users_back() -> None:
     toy = updated(postPromotionAnalysis=ANALYSIS)
     verdict(toy, "Failed", "too slow")
     toy.settle()
@@ -178,7 +178,7 @@ def test_a_failed_analysis_after_the_switch_takes_the_users_back():
     assert sizes(toy, V1, V2) == [3, 0]
 
 
-def test_until_the_analysis_after_the_switch_is_over_older_versions_are_untouched():
+def test_until_the_analysis_after_the_switch_is_over_older_versions_are_untouched() -> None:
     toy = updated(2, postPromotionAnalysis=ANALYSIS)
     verdict(toy, "Successful")
     toy.run()
@@ -193,7 +193,7 @@ def test_until_the_analysis_after_the_switch_is_over_older_versions_are_untouche
     assert sizes(toy, V1, V2, V3) == [0, 2, 2], "the deadline of the first passed meanwhile"
 
 
-def test_with_a_delay_of_its_own_an_older_version_goes_at_its_deadline():
+def test_with_a_delay_of_its_own_an_older_version_goes_at_its_deadline() -> None:
     toy = updated(2, postPromotionAnalysis=ANALYSIS, scaleDownDelaySeconds=30)
     verdict(toy, "Successful")
     toy.run()
@@ -204,7 +204,7 @@ def test_with_a_delay_of_its_own_an_older_version_goes_at_its_deadline():
     assert sizes(toy, V1, V2, V3) == [0, 2, 2]
 
 
-def test_a_full_promotion_ends_the_analysis_after_the_switch():
+def test_a_full_promotion_ends_the_analysis_after_the_switch() -> None:
     toy = updated(postPromotionAnalysis=ANALYSIS)
     toy.patch_status(promoteFull=True)
     toy.run()
@@ -213,7 +213,7 @@ def test_a_full_promotion_ends_the_analysis_after_the_switch():
     assert status(toy, "postPromotionAnalysisRunStatus")["status"] == "Successful"
 
 
-def test_a_third_version_after_the_switch_keeps_the_pods_that_users_are_on():
+def test_a_third_version_after_the_switch_keeps_the_pods_that_users_are_on() -> None:
     toy = updated(**MANUAL, postPromotionAnalysis=ANALYSIS)
     promote(toy)
     toy.run()

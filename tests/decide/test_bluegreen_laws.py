@@ -142,7 +142,7 @@ def check_end(toy: Watched) -> None:
 
 @settings(max_examples=200)
 @given(strategy=strategies, replicas=st.integers(1, 4), deeds=deeds)
-def test_a_blue_green_rollout_keeps_the_laws_and_always_ends(strategy, replicas, deeds):
+def test_a_blue_green_rollout_keeps_the_laws_and_always_ends(strategy, replicas, deeds) -> None:
     toy = started(strategy, replicas)
     act(toy, *deeds)
     finish(toy)
@@ -151,7 +151,7 @@ def test_a_blue_green_rollout_keeps_the_laws_and_always_ends(strategy, replicas,
 
 @law
 @given(strategy=strategies, replicas=st.integers(1, 4), deeds=late_deeds)
-def test_a_blue_green_rollout_keeps_the_laws_on_late_news(strategy, replicas, deeds):
+def test_a_blue_green_rollout_keeps_the_laws_on_late_news(strategy, replicas, deeds) -> None:
     toy = started(strategy, replicas)
     toy.listen_no_more()
     for deed, heard, passes in deeds:
@@ -165,7 +165,7 @@ def test_a_blue_green_rollout_keeps_the_laws_on_late_news(strategy, replicas, de
 
 @settings(max_examples=100)
 @given(strategy=strategies, replicas=st.integers(1, 4), crashes=st.lists(st.integers(0, 3), max_size=30))
-def test_users_of_the_active_service_never_lose_a_pod_through_updates_and_crashes(strategy, replicas, crashes):
+def test_users_of_the_active_service_never_lose_a_pod_through_updates_and_crashes(strategy, replicas, crashes) -> None:
     toy = started(strategy, replicas)
     for image in ("img:3", "img:2", "img:3"):
         toy.image(image)
@@ -185,7 +185,7 @@ def test_users_of_the_active_service_never_lose_a_pod_through_updates_and_crashe
 
 @settings(max_examples=100)
 @given(strategy=strategies, deeds=deeds)
-def test_until_the_announced_wake_up_time_alone_changes_nothing(strategy, deeds):
+def test_until_the_announced_wake_up_time_alone_changes_nothing(strategy, deeds) -> None:
     toy = started(strategy, 3)
     act(toy, *deeds)
     toy.settle()
@@ -199,7 +199,7 @@ def test_until_the_announced_wake_up_time_alone_changes_nothing(strategy, deeds)
 
 @settings(max_examples=100)
 @given(strategy=strategies, deeds=deeds)
-def test_silence_has_a_reason(strategy, deeds):
+def test_silence_has_a_reason(strategy, deeds) -> None:
     toy = started(strategy, 3)
     for deed in deeds:
         act(toy, deed)

@@ -23,7 +23,7 @@ from tests.decide.bluegreen import (
 # ── aborts and retries ──
 
 
-def test_an_abort_before_the_switch_keeps_the_preview_for_its_delay():
+def test_an_abort_before_the_switch_keeps_the_preview_for_its_delay() -> None:
     toy = updated(**MANUAL)
     toy.patch_status(abort=True)
     toy.settle()
@@ -41,14 +41,14 @@ def test_an_abort_before_the_switch_keeps_the_preview_for_its_delay():
     assert toy.status["duration"]["completionStatus"] == "Aborted"
 
 
-def test_an_abort_delay_of_zero_keeps_the_preview_for_good():
+def test_an_abort_delay_of_zero_keeps_the_preview_for_good() -> None:
     toy = updated(**MANUAL, abortScaleDownDelaySeconds=0)
     toy.patch_status(abort=True)
     toy.run(toy.now + timedelta(hours=1))
     assert sizes(toy, V1, V2) == [3, 3]
 
 
-def test_an_abort_delay_longer_than_a_resync_is_kept():
+def test_an_abort_delay_longer_than_a_resync_is_kept() -> None:
     """Upstream drops the pods at once when the delay is 900 seconds or more."""
     toy = updated(**MANUAL, abortScaleDownDelaySeconds=1000)
     toy.patch_status(abort=True)
@@ -58,7 +58,7 @@ def test_an_abort_delay_longer_than_a_resync_is_kept():
     assert sizes(toy, V2) == [3]
 
 
-def test_a_replica_change_in_the_abort_delay_leaves_the_aborted_version_alone():
+def test_a_replica_change_in_the_abort_delay_leaves_the_aborted_version_alone() -> None:
     toy = updated(**MANUAL)
     toy.patch_status(abort=True)
     toy.settle()
@@ -68,7 +68,7 @@ def test_a_replica_change_in_the_abort_delay_leaves_the_aborted_version_alone():
     assert toy.of(V2).annotations["rollout.argoproj.io/desired-replicas"] == "5"
 
 
-def test_an_abort_after_the_switch_takes_the_users_back_and_ends_the_analysis():
+def test_an_abort_after_the_switch_takes_the_users_back_and_ends_the_analysis() -> None:
     toy = updated(postPromotionAnalysis=ANALYSIS)
     toy.patch_status(abort=True)
     toy.settle()
@@ -80,7 +80,7 @@ def test_an_abort_after_the_switch_takes_the_users_back_and_ends_the_analysis():
     assert status(toy, "activeSelector") == H1
 
 
-def test_an_abort_after_the_switch_moves_users_away_from_pods_that_fail():
+def test_an_abort_after_the_switch_moves_users_away_from_pods_that_fail() -> None:
     """Upstream leaves them there while a pod of the new version is unready, and scales it to 0 under them."""
     toy = updated(postPromotionAnalysis=ANALYSIS)
     toy.ready(V2, 1)
@@ -89,7 +89,7 @@ def test_an_abort_after_the_switch_moves_users_away_from_pods_that_fail():
     assert toy.services["active"].hash == H1
 
 
-def test_an_aborted_version_keeps_its_pods_while_users_are_on_them():
+def test_an_aborted_version_keeps_its_pods_while_users_are_on_them() -> None:
     toy = updated(postPromotionAnalysis=ANALYSIS)
     toy.ready(V1, 1)
     toy.patch_status(abort=True)
@@ -103,7 +103,7 @@ def test_an_aborted_version_keeps_its_pods_while_users_are_on_them():
     assert toy.services["active"].hash == H1
 
 
-def test_a_stable_version_that_serves_no_worse_is_enough_after_an_abort():
+def test_a_stable_version_that_serves_no_worse_is_enough_after_an_abort() -> None:
     toy = updated(postPromotionAnalysis=ANALYSIS)
     toy.ready(V1, 2)
     toy.ready(V2, 1)
@@ -112,7 +112,7 @@ def test_a_stable_version_that_serves_no_worse_is_enough_after_an_abort():
     assert toy.services["active"].hash == H1
 
 
-def test_an_abort_outranks_a_pause_by_spec():
+def test_an_abort_outranks_a_pause_by_spec() -> None:
     toy = updated(postPromotionAnalysis=ANALYSIS)
     toy.spec(paused=True)
     toy.patch_status(abort=True)
@@ -120,7 +120,7 @@ def test_an_abort_outranks_a_pause_by_spec():
     assert toy.services["active"].hash == H1
 
 
-def test_an_abort_of_a_promoted_rollout_is_taken_back_silently():
+def test_an_abort_of_a_promoted_rollout_is_taken_back_silently() -> None:
     toy = deployed()
     toy.patch_status(abort=True)
     toy.run()
@@ -129,7 +129,7 @@ def test_an_abort_of_a_promoted_rollout_is_taken_back_silently():
     assert toy.events == []
 
 
-def test_a_retry_begins_anew_with_preview_analysis_and_pause():
+def test_a_retry_begins_anew_with_preview_analysis_and_pause() -> None:
     """Upstream starts the analysis at once, also with no pods to measure."""
     toy = updated(**MANUAL, previewReplicaCount=1, prePromotionAnalysis=ANALYSIS)
     verdict(toy, "Failed")
@@ -152,7 +152,7 @@ def test_a_retry_begins_anew_with_preview_analysis_and_pause():
     assert toy.phase == "Healthy"
 
 
-def test_a_retry_is_told_as_one():
+def test_a_retry_is_told_as_one() -> None:
     toy = updated(**MANUAL)
     toy.patch_status(abort=True)
     toy.run()
@@ -162,7 +162,7 @@ def test_a_retry_is_told_as_one():
     assert progressing["reason"] == "RolloutRetry"
 
 
-def test_a_retry_beside_a_replica_change_is_not_aborted_by_the_old_verdict():
+def test_a_retry_beside_a_replica_change_is_not_aborted_by_the_old_verdict() -> None:
     toy = updated(prePromotionAnalysis=ANALYSIS)
     verdict(toy, "Failed")
     toy.run()
@@ -173,7 +173,7 @@ def test_a_retry_beside_a_replica_change_is_not_aborted_by_the_old_verdict():
     assert list(toy.runs) == [f"r-{H2}-2-pre", f"r-{H2}-2-pre.1"]
 
 
-def test_a_retry_after_the_checkpoint_pauses_again():
+def test_a_retry_after_the_checkpoint_pauses_again() -> None:
     """Upstream keeps the checkpoint and switches without asking."""
     toy = updated(**MANUAL, previewReplicaCount=1)
     promote(toy)
@@ -187,7 +187,7 @@ def test_a_retry_after_the_checkpoint_pauses_again():
     assert toy.services["active"].hash == H1
 
 
-def test_a_full_promotion_of_an_aborted_update_clears_the_abort():
+def test_a_full_promotion_of_an_aborted_update_clears_the_abort() -> None:
     toy = updated(**MANUAL, prePromotionAnalysis=ANALYSIS)
     verdict(toy, "Failed")
     toy.run()
@@ -199,7 +199,7 @@ def test_a_full_promotion_of_an_aborted_update_clears_the_abort():
     assert len(toy.runs) == 1
 
 
-def test_a_new_template_while_aborted_is_an_ordinary_update():
+def test_a_new_template_while_aborted_is_an_ordinary_update() -> None:
     toy = updated(**MANUAL)
     toy.patch_status(abort=True)
     toy.settle()
@@ -215,7 +215,7 @@ def test_a_new_template_while_aborted_is_an_ordinary_update():
 # ── returns ──
 
 
-def test_a_return_within_the_scale_down_delay_is_instant():
+def test_a_return_within_the_scale_down_delay_is_instant() -> None:
     toy = deployed(**MANUAL, prePromotionAnalysis=ANALYSIS, previewReplicaCount=1)
     toy.image(V2)
     toy.run()
@@ -237,7 +237,7 @@ def test_a_return_within_the_scale_down_delay_is_instant():
     assert toy.status["duration"]["completionStatus"] == "FastRolledBack"
 
 
-def test_a_return_says_why_it_was_fast():
+def test_a_return_says_why_it_was_fast() -> None:
     toy = updated()
     toy.image(V1)
     toy.step()
@@ -245,7 +245,7 @@ def test_a_return_says_why_it_was_fast():
     assert completed == [f"Rollout completed update to revision 3 ({H1}): Fast rollback"]
 
 
-def test_a_return_to_a_version_that_is_not_whole_takes_the_ordinary_way():
+def test_a_return_to_a_version_that_is_not_whole_takes_the_ordinary_way() -> None:
     toy = updated(**MANUAL)
     promote(toy)
     toy.run()
@@ -256,7 +256,7 @@ def test_a_return_to_a_version_that_is_not_whole_takes_the_ordinary_way():
     assert DEADLINE not in toy.of(V1).annotations
 
 
-def test_a_return_after_the_delay_takes_the_ordinary_way():
+def test_a_return_after_the_delay_takes_the_ordinary_way() -> None:
     toy = updated(**MANUAL)
     promote(toy)
     toy.run(toy.now + timedelta(minutes=1))
@@ -267,7 +267,7 @@ def test_a_return_after_the_delay_takes_the_ordinary_way():
     assert toy.services["active"].hash == H2
 
 
-def test_a_return_within_the_rollback_window_needs_no_pause():
+def test_a_return_within_the_rollback_window_needs_no_pause() -> None:
     toy = updated(**MANUAL)
     promote(toy)
     toy.run(toy.now + timedelta(minutes=1))
@@ -278,7 +278,7 @@ def test_a_return_within_the_rollback_window_needs_no_pause():
     assert toy.services["active"].hash == H1
 
 
-def test_a_return_to_stable_before_the_switch_only_moves_the_preview():
+def test_a_return_to_stable_before_the_switch_only_moves_the_preview() -> None:
     toy = updated(**MANUAL)
     toy.image(V1)
     toy.settle()
@@ -288,7 +288,7 @@ def test_a_return_to_stable_before_the_switch_only_moves_the_preview():
     assert toy.status["duration"]["completionStatus"] == "FastRolledBack"
 
 
-def test_a_return_to_stable_after_the_switch_takes_the_users_back():
+def test_a_return_to_stable_after_the_switch_takes_the_users_back() -> None:
     toy = updated(postPromotionAnalysis=ANALYSIS)
     toy.image(V1)
     toy.settle()

@@ -25,7 +25,7 @@ from tests.decide.bluegreen import (
 # ── the first deployment ──
 
 
-def test_a_first_deployment_is_previewed_at_once_and_active_only_when_it_is_whole():
+def test_a_first_deployment_is_previewed_at_once_and_active_only_when_it_is_whole() -> None:
     toy = created()
     toy.settle()
     assert toy.log == ["UpdateRollout", f"create r-{H1} 3", f"point preview {H1}"]
@@ -41,7 +41,7 @@ def test_a_first_deployment_is_previewed_at_once_and_active_only_when_it_is_whol
     assert toy.phase == "Healthy"
 
 
-def test_a_first_deployment_is_neither_paused_nor_analysed():
+def test_a_first_deployment_is_neither_paused_nor_analysed() -> None:
     toy = created(**MANUAL, prePromotionAnalysis=ANALYSIS, postPromotionAnalysis=ANALYSIS, previewReplicaCount=1)
     toy.run()
     assert toy.phase == "Healthy"
@@ -50,7 +50,7 @@ def test_a_first_deployment_is_neither_paused_nor_analysed():
     assert toy.status["duration"]["completionStatus"] == "Promoted"
 
 
-def test_a_first_deployment_needs_no_preview_service():
+def test_a_first_deployment_needs_no_preview_service() -> None:
     toy = deployed(previewService=None)
     toy.image(V2)
     toy.run()
@@ -58,14 +58,14 @@ def test_a_first_deployment_needs_no_preview_service():
     assert toy.services["active"].hash == H2
 
 
-def test_a_rollout_of_no_pods_is_healthy():
+def test_a_rollout_of_no_pods_is_healthy() -> None:
     toy = created(0)
     toy.run()
     assert toy.phase == "Healthy"
     assert status(toy, "activeSelector") == H1
 
 
-def test_created_while_paused_it_has_pods_but_no_service_leads_to_them():
+def test_created_while_paused_it_has_pods_but_no_service_leads_to_them() -> None:
     toy = created(spec={"paused": True})
     toy.run()
     assert toy.phase == "Paused manually paused"
@@ -80,7 +80,7 @@ def test_created_while_paused_it_has_pods_but_no_service_leads_to_them():
 # ── an update ──
 
 
-def test_an_update_by_hand_pauses_before_the_switch():
+def test_an_update_by_hand_pauses_before_the_switch() -> None:
     toy = deployed(2, **MANUAL, scaleDownDelaySeconds=3)
     toy.image(V2)
     toy.settle()
@@ -109,7 +109,7 @@ def test_an_update_by_hand_pauses_before_the_switch():
     assert toy.status["duration"]["completionStatus"] == "Promoted"
 
 
-def test_an_update_without_a_pause_switches_when_the_last_pod_is_available():
+def test_an_update_without_a_pause_switches_when_the_last_pod_is_available() -> None:
     toy = deployed()
     toy.image(V2)
     toy.settle()
@@ -121,7 +121,7 @@ def test_an_update_without_a_pause_switches_when_the_last_pod_is_available():
     assert toy.phase == "Healthy"
 
 
-def test_the_status_counts_the_pods_behind_the_active_service():
+def test_the_status_counts_the_pods_behind_the_active_service() -> None:
     toy = updated(2, **MANUAL)
     toy.image(V3)
     toy.settle()
@@ -134,7 +134,7 @@ def test_the_status_counts_the_pods_behind_the_active_service():
     assert "currentStepHash" not in toy.status
 
 
-def test_the_switch_waits_for_pods_that_were_lost_after_the_promotion():
+def test_the_switch_waits_for_pods_that_were_lost_after_the_promotion() -> None:
     """Upstream forgets the promotion and pauses again."""
     toy = updated(**MANUAL)
     toy.ready(V2, 2)
@@ -147,7 +147,7 @@ def test_the_switch_waits_for_pods_that_were_lost_after_the_promotion():
     assert toy.phase == "Healthy"
 
 
-def test_a_pause_taken_out_of_the_spec_is_over():
+def test_a_pause_taken_out_of_the_spec_is_over() -> None:
     toy = updated(**MANUAL)
     assert toy.phase == "Paused BlueGreenPause"
     toy.manifest["spec"]["strategy"]["blueGreen"]["autoPromotionEnabled"] = True
@@ -157,7 +157,7 @@ def test_a_pause_taken_out_of_the_spec_is_over():
     assert toy.events.count("RolloutResumed") == 1
 
 
-def test_a_new_template_in_mid_update_begins_anew():
+def test_a_new_template_in_mid_update_begins_anew() -> None:
     toy = updated(**MANUAL)
     toy.image(V3)
     toy.settle()
@@ -172,7 +172,7 @@ def test_a_new_template_in_mid_update_begins_anew():
     assert sizes(toy, V1, V2, V3) == [3, 0, 3]
 
 
-def test_template_and_replicas_changed_in_one_write_are_both_followed():
+def test_template_and_replicas_changed_in_one_write_are_both_followed() -> None:
     toy = deployed(2)
     toy.spec(replicas=5)
     toy.image(V2)
@@ -183,7 +183,7 @@ def test_template_and_replicas_changed_in_one_write_are_both_followed():
     assert toy.services["active"].hash == H2
 
 
-def test_a_replica_change_during_a_pause_is_followed_by_both_versions():
+def test_a_replica_change_during_a_pause_is_followed_by_both_versions() -> None:
     toy = updated(**MANUAL)
     toy.spec(replicas=5)
     toy.run()
@@ -194,7 +194,7 @@ def test_a_replica_change_during_a_pause_is_followed_by_both_versions():
     assert sizes(toy, V1, V2) == [4, 4]
 
 
-def test_a_pause_by_spec_keeps_both_services_where_they_are():
+def test_a_pause_by_spec_keeps_both_services_where_they_are() -> None:
     toy = deployed()
     toy.spec(paused=True)
     toy.image(V2)
@@ -211,7 +211,7 @@ def test_a_pause_by_spec_keeps_both_services_where_they_are():
 # ── promotion by time ──
 
 
-def test_a_rollout_promotes_itself_after_its_seconds():
+def test_a_rollout_promotes_itself_after_its_seconds() -> None:
     toy = updated(autoPromotionSeconds=10)
     assert toy.phase == "Paused BlueGreenPause"
     assert toy.plan().wake_at == toy.now + timedelta(seconds=10)
@@ -228,7 +228,7 @@ def test_a_rollout_promotes_itself_after_its_seconds():
     assert toy.status["duration"].get("totalManualPauseDurationSeconds", 0) == 0
 
 
-def test_a_pause_by_spec_holds_a_rollout_that_would_promote_itself():
+def test_a_pause_by_spec_holds_a_rollout_that_would_promote_itself() -> None:
     toy = updated(autoPromotionSeconds=10)
     toy.spec(paused=True)
     toy.wait(minutes=1)
@@ -239,7 +239,7 @@ def test_a_pause_by_spec_holds_a_rollout_that_would_promote_itself():
     assert toy.services["active"].hash == H2
 
 
-def test_a_promotion_before_the_seconds_are_over_promotes():
+def test_a_promotion_before_the_seconds_are_over_promotes() -> None:
     """Upstream starts the timer again."""
     toy = updated(autoPromotionSeconds=10)
     toy.wait(seconds=3)
@@ -249,7 +249,7 @@ def test_a_promotion_before_the_seconds_are_over_promotes():
     assert toy.services["active"].hash == H2
 
 
-def test_without_auto_promotion_its_seconds_say_nothing():
+def test_without_auto_promotion_its_seconds_say_nothing() -> None:
     toy = updated(**MANUAL, autoPromotionSeconds=10)
     toy.wait(minutes=5)
     toy.settle()
@@ -262,7 +262,7 @@ def test_without_auto_promotion_its_seconds_say_nothing():
 # ── a small preview ──
 
 
-def test_a_small_preview_grows_after_the_promotion_and_before_the_switch():
+def test_a_small_preview_grows_after_the_promotion_and_before_the_switch() -> None:
     toy = deployed(**MANUAL, previewReplicaCount=1)
     toy.image(V2)
     toy.run()
@@ -279,7 +279,7 @@ def test_a_small_preview_grows_after_the_promotion_and_before_the_switch():
     assert toy.phase == "Healthy"
 
 
-def test_a_small_preview_without_a_pause_grows_as_soon_as_it_is_ready():
+def test_a_small_preview_without_a_pause_grows_as_soon_as_it_is_ready() -> None:
     toy = deployed(previewReplicaCount=1)
     toy.image(V2)
     toy.settle()
@@ -291,7 +291,7 @@ def test_a_small_preview_without_a_pause_grows_as_soon_as_it_is_ready():
     assert toy.phase == "Healthy"
 
 
-def test_a_checkpoint_holds_while_somebody_pauses_the_rollout():
+def test_a_checkpoint_holds_while_somebody_pauses_the_rollout() -> None:
     """Upstream shrinks the preview again."""
     toy = updated(**MANUAL, previewReplicaCount=1)
     promote(toy)
@@ -305,7 +305,7 @@ def test_a_checkpoint_holds_while_somebody_pauses_the_rollout():
     assert toy.services["active"].hash == H2
 
 
-def test_a_full_promotion_scales_a_small_preview_up_and_then_switches():
+def test_a_full_promotion_scales_a_small_preview_up_and_then_switches() -> None:
     toy = updated(**MANUAL, previewReplicaCount=1, prePromotionAnalysis=ANALYSIS)
     toy.patch_status(promoteFull=True)
     toy.settle()

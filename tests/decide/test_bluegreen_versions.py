@@ -28,7 +28,7 @@ from tests.decide.toy import Toy
 # ── what becomes of older versions ──
 
 
-def test_only_as_many_older_versions_are_kept_as_the_limit_says():
+def test_only_as_many_older_versions_are_kept_as_the_limit_says() -> None:
     toy = updated(scaleDownDelayRevisionLimit=1)
     toy.run()
     toy.image(V3)
@@ -38,14 +38,14 @@ def test_only_as_many_older_versions_are_kept_as_the_limit_says():
     assert DEADLINE in toy.of(V2).annotations
 
 
-def test_a_scale_down_delay_of_zero_means_at_once():
+def test_a_scale_down_delay_of_zero_means_at_once() -> None:
     """Upstream keeps the old pods for ever."""
     toy = updated(scaleDownDelaySeconds=0)
     assert sizes(toy, V1, V2) == [0, 3]
     assert toy.services["active"].hash == H2
 
 
-def test_an_older_version_follows_the_size_of_the_rollout():
+def test_an_older_version_follows_the_size_of_the_rollout() -> None:
     toy = updated()
     toy.spec(replicas=5)
     toy.run()
@@ -56,7 +56,7 @@ def test_an_older_version_follows_the_size_of_the_rollout():
     assert toy.services["active"].hash == H1
 
 
-def test_an_interrupted_preview_is_not_scaled_up():
+def test_an_interrupted_preview_is_not_scaled_up() -> None:
     """Upstream gives it all pods of the rollout before it takes them away."""
     toy = updated(**MANUAL, previewReplicaCount=1)
     toy.image(V3)
@@ -70,7 +70,7 @@ def test_an_interrupted_preview_is_not_scaled_up():
     assert sizes(toy, V2) == [0]
 
 
-def test_an_older_version_whose_deadline_cannot_be_read_goes_at_once():
+def test_an_older_version_whose_deadline_cannot_be_read_goes_at_once() -> None:
     toy = updated()
     old = toy.of(V1)
     toy.sets[old.name] = replace(old, annotations={**old.annotations, DEADLINE: "soon"})
@@ -79,7 +79,7 @@ def test_an_older_version_whose_deadline_cannot_be_read_goes_at_once():
     assert DEADLINE not in toy.of(V1).annotations
 
 
-def test_older_versions_beyond_the_history_limit_are_deleted_once_empty():
+def test_older_versions_beyond_the_history_limit_are_deleted_once_empty() -> None:
     toy = deployed(scaleDownDelaySeconds=0, spec={"revisionHistoryLimit": 1})
     for image in ("img:2", "img:3", "img:4"):
         toy.image(image)
@@ -87,7 +87,7 @@ def test_older_versions_beyond_the_history_limit_are_deleted_once_empty():
     assert sorted(toy.sets) == sorted(f"r-{make.hash_of(image)}" for image in ("img:3", "img:4"))
 
 
-def test_an_older_version_with_another_size_in_mind_is_no_reason_to_act():
+def test_an_older_version_with_another_size_in_mind_is_no_reason_to_act() -> None:
     toy = updated()
     toy.run(toy.now + timedelta(minutes=1))
     old = toy.of(V1)
@@ -95,7 +95,7 @@ def test_an_older_version_with_another_size_in_mind_is_no_reason_to_act():
     assert not toy.step()
 
 
-def test_a_version_that_waits_for_its_deadline_puts_off_the_progress_deadline():
+def test_a_version_that_waits_for_its_deadline_puts_off_the_progress_deadline() -> None:
     toy = updated(scaleDownDelaySeconds=3600)
     toy.spec(progressDeadlineSeconds=60)
     toy.settle()
@@ -106,7 +106,7 @@ def test_a_version_that_waits_for_its_deadline_puts_off_the_progress_deadline():
     assert toy.status["phase"] == "Progressing"
 
 
-def test_a_version_that_was_aborted_and_is_gone_does_not_put_off_the_progress_deadline():
+def test_a_version_that_was_aborted_and_is_gone_does_not_put_off_the_progress_deadline() -> None:
     """Upstream leaves its deadline on it, and never again finds an update late."""
     toy = updated(**MANUAL)
     toy.patch_status(abort=True)
@@ -119,7 +119,7 @@ def test_a_version_that_was_aborted_and_is_gone_does_not_put_off_the_progress_de
     assert toy.phase.startswith("Degraded ProgressDeadlineExceeded")
 
 
-def test_no_progress_within_the_deadline_is_told_and_recovered_from():
+def test_no_progress_within_the_deadline_is_told_and_recovered_from() -> None:
     toy = deployed(spec={"progressDeadlineSeconds": 60})
     toy.image(V2)
     toy.settle()
@@ -131,7 +131,7 @@ def test_no_progress_within_the_deadline_is_told_and_recovered_from():
     assert toy.phase == "Healthy"
 
 
-def test_an_update_without_progress_is_aborted_where_the_spec_says_so():
+def test_an_update_without_progress_is_aborted_where_the_spec_says_so() -> None:
     toy = deployed(spec={"progressDeadlineSeconds": 60, "progressDeadlineAbort": True})
     toy.image(V2)
     toy.settle()
@@ -143,7 +143,7 @@ def test_an_update_without_progress_is_aborted_where_the_spec_says_so():
     assert sizes(toy, V1, V2) == [3, 0]
 
 
-def test_an_update_that_is_late_already_is_aborted_once_the_spec_asks_for_it():
+def test_an_update_that_is_late_already_is_aborted_once_the_spec_asks_for_it() -> None:
     toy = deployed(spec={"progressDeadlineSeconds": 60})
     toy.image(V2)
     toy.settle()
@@ -161,21 +161,21 @@ def test_an_update_that_is_late_already_is_aborted_once_the_spec_asks_for_it():
 # ── Services that somebody else changes ──
 
 
-def test_a_selector_that_somebody_changed_is_put_right():
+def test_a_selector_that_somebody_changed_is_put_right() -> None:
     toy = deployed()
     toy.services["active"] = replace(toy.services["active"], hash=H3)
     toy.run()
     assert toy.services["active"].hash == H1
 
 
-def test_an_annotation_that_somebody_took_away_is_put_back():
+def test_an_annotation_that_somebody_took_away_is_put_back() -> None:
     toy = deployed()
     toy.services["active"] = replace(toy.services["active"], managed_by=None)
     toy.settle()
     assert toy.services["active"].managed_by == "r"
 
 
-def test_an_active_service_that_selects_nothing_takes_what_stable_has():
+def test_an_active_service_that_selects_nothing_takes_what_stable_has() -> None:
     toy = deployed()
     toy.ready(V1, 2)
     toy.services["active"] = replace(toy.services["active"], hash=H3)
@@ -183,7 +183,7 @@ def test_an_active_service_that_selects_nothing_takes_what_stable_has():
     assert toy.services["active"].hash == H1
 
 
-def test_a_stable_version_that_was_deleted_makes_the_update_a_first_deployment():
+def test_a_stable_version_that_was_deleted_makes_the_update_a_first_deployment() -> None:
     toy = updated(**MANUAL)
     del toy.sets[f"r-{H1}"]
     toy.run()
@@ -201,7 +201,7 @@ def test_a_stable_version_that_was_deleted_makes_the_update_a_first_deployment()
         ("active", {"managed_by": "other"}, 'Service "active" is managed by another Rollout'),
     ],
 )
-def test_a_service_that_cannot_be_used_makes_the_spec_invalid(service: str, found: make.Obj | None, fault: str):
+def test_a_service_that_cannot_be_used_makes_the_spec_invalid(service: str, found: make.Obj | None, fault: str) -> None:
     toy = created()
     good = toy.services[service]
     toy.services[service] = None if found is None else Service(service, **{"selector": {"app": "r"}, **found})
@@ -215,7 +215,7 @@ def test_a_service_that_cannot_be_used_makes_the_spec_invalid(service: str, foun
 
 
 @pytest.mark.parametrize("when", ["pre", "post"])
-def test_a_template_that_is_missing_makes_the_spec_invalid(when: str):
+def test_a_template_that_is_missing_makes_the_spec_invalid(when: str) -> None:
     field = f"{when}PromotionAnalysis"
     toy = created(**{field: {"templates": [{"templateName": "gone"}]}})
     toy.templates[(False, "gone")] = None
@@ -225,7 +225,7 @@ def test_a_template_that_is_missing_makes_the_spec_invalid(when: str):
 
 
 @pytest.mark.parametrize("when", ["pre", "post"])
-def test_an_analysis_without_templates_is_refused(when: str):
+def test_an_analysis_without_templates_is_refused(when: str) -> None:
     """Upstream deploys, and then waits for ever for a run that it never starts."""
     toy = created(**{f"{when}PromotionAnalysis": {"templates": []}})
     toy.settle()
@@ -235,7 +235,7 @@ def test_an_analysis_without_templates_is_refused(when: str):
 # ── metadata, and other strategies ──
 
 
-def test_pods_carry_metadata_for_the_part_that_they_play():
+def test_pods_carry_metadata_for_the_part_that_they_play() -> None:
     toy = deployed(
         1, **MANUAL, activeMetadata={"labels": {"role": "active"}}, previewMetadata={"labels": {"role": "preview"}}
     )
@@ -252,7 +252,7 @@ def test_pods_carry_metadata_for_the_part_that_they_play():
     assert toy.pods[0].labels["role"] == "active"
 
 
-def test_new_pods_are_kept_off_the_nodes_of_stable_ones():
+def test_new_pods_are_kept_off_the_nodes_of_stable_ones() -> None:
     required = "requiredDuringSchedulingIgnoredDuringExecution"
     toy = updated(antiAffinity={required: {}})
     assert "affinity" not in toy.of(V1).template["spec"], "a first deployment has nobody to keep away from"
@@ -260,7 +260,7 @@ def test_new_pods_are_kept_off_the_nodes_of_stable_ones():
     assert rule["labelSelector"]["matchExpressions"][0]["values"] == [H1]
 
 
-def test_a_restart_evicts_as_many_pods_as_may_be_missing():
+def test_a_restart_evicts_as_many_pods_as_may_be_missing() -> None:
     toy = deployed(4, maxUnavailable=2)
     toy.pods = [Pod(f"p{count}", f"r-{H1}", {}, {}, created=toy.now) for count in range(4)]
     toy.wait(seconds=5)
@@ -276,7 +276,7 @@ def strategy_of(toy: Toy, strategy: make.Obj) -> None:
     toy.spec(strategy=strategy)
 
 
-def test_a_canary_that_becomes_blue_green_keeps_its_pods():
+def test_a_canary_that_becomes_blue_green_keeps_its_pods() -> None:
     toy = Toy(make.rollout(make.weight(50), make.pause(), replicas=4), ("active", "preview"))
     toy.run()
     strategy_of(toy, make.blue_green()["spec"]["strategy"])
@@ -288,7 +288,7 @@ def test_a_canary_that_becomes_blue_green_keeps_its_pods():
     assert toy.services["active"].hash == H1
 
 
-def test_a_canary_that_becomes_blue_green_in_mid_update_keeps_stable_until_the_switch():
+def test_a_canary_that_becomes_blue_green_in_mid_update_keeps_stable_until_the_switch() -> None:
     toy = Toy(make.rollout(make.weight(50), make.pause(), replicas=4), ("active", "preview"))
     toy.run()
     toy.image(V2)
@@ -304,7 +304,7 @@ def test_a_canary_that_becomes_blue_green_in_mid_update_keeps_stable_until_the_s
     assert sizes(toy, V1, V2) == [0, 4]
 
 
-def test_blue_green_that_becomes_a_canary_keeps_its_pods():
+def test_blue_green_that_becomes_a_canary_keeps_its_pods() -> None:
     toy = deployed(3)
     strategy_of(toy, {"canary": {"steps": [make.weight(50), make.pause()]}})
     toy.run()
@@ -314,7 +314,7 @@ def test_blue_green_that_becomes_a_canary_keeps_its_pods():
     assert toy.status["currentStepIndex"] == 2
 
 
-def test_a_settled_rollout_writes_nothing():
+def test_a_settled_rollout_writes_nothing() -> None:
     toy = updated()
     toy.run(toy.now + timedelta(minutes=1))
     writes = toy.status_writes, toy.action_writes
@@ -324,7 +324,7 @@ def test_a_settled_rollout_writes_nothing():
     assert (toy.status_writes, toy.action_writes) == writes
 
 
-def test_an_update_costs_few_writes():
+def test_an_update_costs_few_writes() -> None:
     toy = deployed()
     toy.status_writes = toy.action_writes = 0
     toy.image(V2)

@@ -35,7 +35,7 @@ def told(toy: Toy, type: str) -> tuple[str, str]:
 # ── an update begins ──
 
 
-def test_a_new_template_is_created_at_the_size_of_the_first_step_and_the_steps_begin():
+def test_a_new_template_is_created_at_the_size_of_the_first_step_and_the_steps_begin() -> None:
     """Upstream takes three passes: created with no pods, the status, and then the size."""
     toy = deployed(make.weight(40), make.pause(), canary={"maxSurge": 2, "maxUnavailable": 0})
     toy.image(V2)
@@ -47,7 +47,7 @@ def test_a_new_template_is_created_at_the_size_of_the_first_step_and_the_steps_b
     assert not toy.step(), "and nothing more before pods come"
 
 
-def test_a_rollback_to_a_version_without_pods_is_told_as_an_update_that_takes_no_steps():
+def test_a_rollback_to_a_version_without_pods_is_told_as_an_update_that_takes_no_steps() -> None:
     """Upstream begins at the first step and leaves it at once; it may tell a step beyond the last."""
     toy = deployed(make.weight(20), make.pause(), rollbackWindow={"revisions": 1})
     toy.image(V2)
@@ -68,7 +68,7 @@ def test_a_rollback_to_a_version_without_pods_is_told_as_an_update_that_takes_no
 # ── aborts and retries ──
 
 
-def test_an_abort_of_a_basic_canary_leads_its_service_back_to_stable():
+def test_an_abort_of_a_basic_canary_leads_its_service_back_to_stable() -> None:
     toy = deployed(make.weight(40), make.pause(), services=("stable", "canary"), canary=SERVICES)
     toy.image(V2)
     toy.run()
@@ -78,7 +78,7 @@ def test_an_abort_of_a_basic_canary_leads_its_service_back_to_stable():
     assert toy.services["canary"].hash == toy.services["stable"].hash == make.hash_of(V1)
 
 
-def test_an_aborted_canary_that_waits_for_its_deadline_notes_the_size_of_the_rollout():
+def test_an_aborted_canary_that_waits_for_its_deadline_notes_the_size_of_the_rollout() -> None:
     toy = routed(make.weight(40), make.pause())
     toy.image(V2)
     toy.run()
@@ -90,7 +90,7 @@ def test_an_aborted_canary_that_waits_for_its_deadline_notes_the_size_of_the_rol
     assert sizes(toy, V1, V2) == [10, 2]
 
 
-def test_a_retry_is_told_as_one_and_the_abort_is_forgotten_in_the_same_write():
+def test_a_retry_is_told_as_one_and_the_abort_is_forgotten_in_the_same_write() -> None:
     toy = routed(make.weight(20), make.pause())
     toy.image(V2)
     toy.run()
@@ -108,7 +108,7 @@ def test_a_retry_is_told_as_one_and_the_abort_is_forgotten_in_the_same_write():
 # ── pauses ──
 
 
-def test_a_promotion_at_a_pause_is_told_as_resumed_and_the_end_of_a_timed_one_too():
+def test_a_promotion_at_a_pause_is_told_as_resumed_and_the_end_of_a_timed_one_too() -> None:
     toy = deployed(make.weight(20), make.pause(), make.weight(40), make.pause("1m"), make.pause())
     toy.image(V2)
     toy.run()
@@ -131,7 +131,7 @@ def test_a_promotion_at_a_pause_is_told_as_resumed_and_the_end_of_a_timed_one_to
     assert (toy.status["currentStepIndex"], toy.events[:2]) == (4, ["RolloutStepCompleted", "RolloutResumed"])
 
 
-def test_a_promoted_rollout_that_is_paused_by_spec_says_so_once():
+def test_a_promoted_rollout_that_is_paused_by_spec_says_so_once() -> None:
     toy = deployed(make.weight(20), make.pause())
     before = told(toy, "Progressing")
     toy.spec(paused=True)
@@ -149,7 +149,7 @@ def test_a_promoted_rollout_that_is_paused_by_spec_says_so_once():
     assert (toy.phase, told(toy, "Healthy")[0]) == ("Healthy", "True")
 
 
-def test_created_while_paused_by_spec_its_version_is_the_stable_one_already():
+def test_created_while_paused_by_spec_its_version_is_the_stable_one_already() -> None:
     toy = Toy(make.rollout(make.weight(20), paused=True))
     toy.run()
     assert toy.status["stableRS"] == make.hash_of(V1)
@@ -172,7 +172,7 @@ def kept(toy: Toy, **notes: str) -> None:
     toy.sets[old.name] = replace(old, annotations={**old.annotations, **notes})
 
 
-def test_an_older_version_whose_deadline_cannot_be_read_goes_at_once():
+def test_an_older_version_whose_deadline_cannot_be_read_goes_at_once() -> None:
     toy = routed(make.weight(20), make.pause())
     kept(toy, **{DEADLINE: "soon"})
     toy.settle()
@@ -180,7 +180,7 @@ def test_an_older_version_whose_deadline_cannot_be_read_goes_at_once():
     assert DEADLINE not in toy.of(V1).annotations
 
 
-def test_an_older_version_loses_its_unready_pods_also_before_its_deadline():
+def test_an_older_version_loses_its_unready_pods_also_before_its_deadline() -> None:
     toy = routed(make.weight(20), make.pause(), maxUnavailable=0, maxSurge=1)
     kept(toy)
     toy.ready(V1, 3)
@@ -190,7 +190,7 @@ def test_an_older_version_loses_its_unready_pods_also_before_its_deadline():
 
 
 @pytest.mark.parametrize(("available", "promoted"), [(8, False), (9, True), (10, True)])
-def test_a_threshold_is_enough_for_the_promotion_too(available: int, promoted: bool):
+def test_a_threshold_is_enough_for_the_promotion_too(available: int, promoted: bool) -> None:
     threshold = {"replicaProgressThreshold": {"type": "Percent", "value": 90}}
     toy = routed_ten(make.weight(50), make.pause(), **threshold)
     toy.image(V2)
@@ -214,7 +214,7 @@ def routed_ten(*steps: make.Obj, **canary: Any) -> Toy:
 )
 def test_a_service_that_is_nobodys_is_taken_over_with_all_pods_and_ours_is_switched_with_any(
     manager: str | None, available: int, switched: bool
-):
+) -> None:
     toy = deployed(make.weight(60), make.pause(), services=("stable", "canary"), canary=SERVICES)
     toy.services["canary"] = Service("canary", {"app": "r"}, make.hash_of(V1) if manager else "", manager)
     toy.image(V2)
@@ -231,7 +231,7 @@ def test_a_service_that_is_nobodys_is_taken_over_with_all_pods_and_ours_is_switc
 
 
 @pytest.mark.parametrize(("verified", "completed"), [(None, True), (True, True), (False, False)])
-def test_a_weight_that_was_found_not_to_hold_completes_no_step(verified: bool | None, completed: bool):
+def test_a_weight_that_was_found_not_to_hold_completes_no_step(verified: bool | None, completed: bool) -> None:
     toy = routed(make.weight(20), make.pause())
     toy.image(V2)
     toy.run()
@@ -243,7 +243,7 @@ def test_a_weight_that_was_found_not_to_hold_completes_no_step(verified: bool | 
     assert step_completed(ctx, ctx.stored.model_copy(update={"canary": canary})) == completed
 
 
-def test_an_older_version_that_waits_for_its_deadline_puts_off_the_progress_deadline():
+def test_an_older_version_that_waits_for_its_deadline_puts_off_the_progress_deadline() -> None:
     toy = routed(make.weight(20), make.pause(), scaleDownDelaySeconds=3600)
     toy.spec(progressDeadlineSeconds=60)
     toy.settle()
@@ -260,7 +260,7 @@ def test_an_older_version_that_waits_for_its_deadline_puts_off_the_progress_dead
     assert toy.phase.startswith("Degraded ProgressDeadlineExceeded")
 
 
-def test_hash_and_weight_stay_recorded_as_they_are_while_stable_grows_back():
+def test_hash_and_weight_stay_recorded_as_they_are_while_stable_grows_back() -> None:
     toy = routed(make.weight(80), make.pause(), dynamicStableScale=True)
     toy.image(V2)
     toy.run()
@@ -295,7 +295,7 @@ def judging(step: make.Obj) -> Toy:
 
 
 @pytest.mark.parametrize("more", [HEADER, SIZED], ids=["a route", "a size"])
-def test_an_analysis_decides_also_of_a_step_that_asks_for_more(more: make.Obj):
+def test_an_analysis_decides_also_of_a_step_that_asks_for_more(more: make.Obj) -> None:
     toy = judging({**JUDGED, **more})
     (run,) = toy.runs.values()
     assert (run.phase, toy.status["currentStepIndex"]) == ("Running", 1)
@@ -306,7 +306,7 @@ def test_an_analysis_decides_also_of_a_step_that_asks_for_more(more: make.Obj):
     assert toy.phase == "Paused CanaryPauseStep"
 
 
-def test_a_size_is_waited_for_also_in_a_step_whose_analysis_is_over():
+def test_a_size_is_waited_for_also_in_a_step_whose_analysis_is_over() -> None:
     toy = judging({**JUDGED, "setCanaryScale": {"replicas": 4}})
     toy.ready(V2, 3)
     (run,) = toy.runs.values()
@@ -329,5 +329,5 @@ def test_a_size_is_waited_for_also_in_a_step_whose_analysis_is_over():
         (HEADER, "setHeaderRoute: h"),
     ],
 )
-def test_a_step_is_told_by_the_first_thing_that_it_asks_for(step: make.Obj, text: str):
+def test_a_step_is_told_by_the_first_thing_that_it_asks_for(step: make.Obj, text: str) -> None:
     assert describe(CanaryStep.model_validate(step)) == text

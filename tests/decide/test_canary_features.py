@@ -18,7 +18,7 @@ def scale(**what: object) -> make.Obj:
 # ── setCanaryScale ──
 
 
-def test_a_number_of_canary_pods_apart_from_the_weight():
+def test_a_number_of_canary_pods_apart_from_the_weight() -> None:
     toy = routed(scale(replicas=3), make.weight(20), make.pause(), scale(matchTrafficWeight=True), make.pause())
     toy.image(V2)
     toy.run()
@@ -29,7 +29,7 @@ def test_a_number_of_canary_pods_apart_from_the_weight():
 
 
 @pytest.mark.parametrize(("what", "count"), [({"weight": 50}, 3), ({"weight": 200}, 10), ({"replicas": 0}, 0)])
-def test_a_scale_may_be_a_share_of_its_own(what, count):
+def test_a_scale_may_be_a_share_of_its_own(what, count) -> None:
     toy = routed(scale(**what), make.pause())
     toy.image(V2)
     toy.run()
@@ -37,7 +37,7 @@ def test_a_scale_may_be_a_share_of_its_own(what, count):
 
 
 @pytest.mark.parametrize("none", [{"replicas": 0}, {"weight": 0}])
-def test_a_scale_of_none_takes_the_share_before_the_pods(none):
+def test_a_scale_of_none_takes_the_share_before_the_pods(none) -> None:
     toy = routed(make.weight(40), make.pause(), scale(**none), make.pause())
     toy.image(V2)
     toy.run()
@@ -50,7 +50,7 @@ def test_a_scale_of_none_takes_the_share_before_the_pods(none):
     assert (toy.weights, sizes(toy, V2)) == ((0, 100), [0])
 
 
-def test_fewest_pods_hold_for_every_size_but_none_and_not_for_explicit_numbers():
+def test_fewest_pods_hold_for_every_size_but_none_and_not_for_explicit_numbers() -> None:
     toy = routed(make.weight(0), make.pause(), make.weight(1), make.pause(), minPodsPerReplicaSet=2)
     toy.image(V2)
     toy.run()
@@ -64,7 +64,7 @@ def test_fewest_pods_hold_for_every_size_but_none_and_not_for_explicit_numbers()
     assert sizes(explicit, V2) == [1]
 
 
-def test_an_abort_without_delay_keeps_a_canary_that_was_sized_on_purpose():
+def test_an_abort_without_delay_keeps_a_canary_that_was_sized_on_purpose() -> None:
     toy = routed(scale(replicas=2), make.weight(20), make.pause(), abortScaleDownDelaySeconds=0)
     toy.image(V2)
     toy.run()
@@ -86,7 +86,7 @@ def test_an_abort_without_delay_keeps_a_canary_that_was_sized_on_purpose():
         ({"type": "Percent", "value": -1}, 4, False),
     ],
 )
-def test_enough_available_pods_let_the_release_go_on(threshold, available, goes_on):
+def test_enough_available_pods_let_the_release_go_on(threshold, available, goes_on) -> None:
     toy = routed(make.weight(100), make.pause(), replicaProgressThreshold=threshold)
     toy.image(V2)
     toy.settle()
@@ -109,7 +109,7 @@ def released(*images: str, window: int) -> Toy:
     return toy
 
 
-def test_a_rollback_within_the_window_takes_no_steps():
+def test_a_rollback_within_the_window_takes_no_steps() -> None:
     toy = released(V2, window=1)
     toy.image(V1)
     toy.run()
@@ -119,7 +119,7 @@ def test_a_rollback_within_the_window_takes_no_steps():
     assert "RolloutCompleted" in toy.events
 
 
-def test_a_return_to_a_version_that_still_has_pods_is_told_as_skipped_steps():
+def test_a_return_to_a_version_that_still_has_pods_is_told_as_skipped_steps() -> None:
     toy = routed(make.weight(20), make.pause())
     toy.spec(rollbackWindow={"revisions": 1})
     for image in (V2, V1):
@@ -131,7 +131,7 @@ def test_a_return_to_a_version_that_still_has_pods_is_told_as_skipped_steps():
     assert "SkipSteps" in toy.events
 
 
-def test_a_return_within_the_window_gets_no_traffic_before_it_has_pods():
+def test_a_return_within_the_window_gets_no_traffic_before_it_has_pods() -> None:
     """Upstream gives its first pod the share of the last step at once."""
     toy = routed(make.weight(20), make.pause(), make.weight(80), make.pause(), scaleDownDelaySeconds=1)
     toy.spec(rollbackWindow={"revisions": 1})
@@ -153,7 +153,7 @@ def test_a_return_within_the_window_gets_no_traffic_before_it_has_pods():
 
 
 @pytest.mark.parametrize(("to", "available", "reached"), [(3, 2, (80, 20)), (4, 1, (0, 100))])
-def test_skipped_steps_get_no_traffic_before_they_have_pods(to, available, reached):
+def test_skipped_steps_get_no_traffic_before_they_have_pods(to, available, reached) -> None:
     """Upstream takes the share of the step before, whether or not that was ever reached."""
     toy = routed(make.weight(20), make.pause(), make.weight(80), make.pause())
     toy.image(V2)
@@ -167,14 +167,14 @@ def test_skipped_steps_get_no_traffic_before_they_have_pods(to, available, reach
     assert toy.weights == reached
 
 
-def test_a_rollback_beyond_the_window_takes_its_steps():
+def test_a_rollback_beyond_the_window_takes_its_steps() -> None:
     toy = released(V2, V3, window=1)
     toy.image(V1)
     toy.run()
     assert toy.phase == "Paused CanaryPauseStep"
 
 
-def test_replica_sets_of_experiments_do_not_count_in_the_window():
+def test_replica_sets_of_experiments_do_not_count_in_the_window() -> None:
     toy = released(V2, V3, window=1)
     between = toy.of(V2)
     toy.sets[between.name] = replace(between, annotations={**between.annotations, "experiment.argoproj.io/name": "e"})
@@ -186,7 +186,7 @@ def test_replica_sets_of_experiments_do_not_count_in_the_window():
 # ── progressDeadlineAbort ──
 
 
-def test_an_update_without_progress_is_aborted_where_that_is_asked_for():
+def test_an_update_without_progress_is_aborted_where_that_is_asked_for() -> None:
     toy = routed(make.weight(20), make.pause())
     toy.spec(progressDeadlineSeconds=60, progressDeadlineAbort=True)
     toy.run()
@@ -201,7 +201,7 @@ def test_an_update_without_progress_is_aborted_where_that_is_asked_for():
     assert toy.status["abort"] is True
 
 
-def test_pods_lost_after_the_promotion_abort_nothing():
+def test_pods_lost_after_the_promotion_abort_nothing() -> None:
     toy = deployed(make.weight(20), progressDeadlineSeconds=60, progressDeadlineAbort=True)
     toy.ready(V1, 2)
     toy.settle()
@@ -213,7 +213,7 @@ def test_pods_lost_after_the_promotion_abort_nothing():
 # ── dynamicStableScale ──
 
 
-def test_stable_shrinks_one_pass_after_its_share_was_recorded():
+def test_stable_shrinks_one_pass_after_its_share_was_recorded() -> None:
     toy = routed(make.weight(40), make.pause(), make.weight(80), make.pause(), dynamicStableScale=True)
     toy.image(V2)
     toy.run()
@@ -225,7 +225,7 @@ def test_stable_shrinks_one_pass_after_its_share_was_recorded():
     assert (toy.weights, sizes(toy, V1, V2)) == ((80, 20), [1, 4])
 
 
-def test_a_share_goes_back_to_a_stable_version_of_one_pod_only_once_it_is_there():
+def test_a_share_goes_back_to_a_stable_version_of_one_pod_only_once_it_is_there() -> None:
     """Upstream asks for half a pod, rounded down."""
     steps = (make.weight(100), make.pause(), make.weight(50), make.pause())
     canary = {**make.ISTIO, "dynamicStableScale": True}
@@ -240,7 +240,7 @@ def test_a_share_goes_back_to_a_stable_version_of_one_pod_only_once_it_is_there(
     assert toy.weights == (50, 50)
 
 
-def test_an_abort_goes_down_the_ladder_as_stable_grows():
+def test_an_abort_goes_down_the_ladder_as_stable_grows() -> None:
     toy = routed(make.weight(40), make.pause(), make.weight(80), make.pause(), dynamicStableScale=True)
     toy.image(V2)
     toy.run()
@@ -258,7 +258,7 @@ def test_an_abort_goes_down_the_ladder_as_stable_grows():
     assert toy.services["canary"].hash == make.hash_of(V1)
 
 
-def test_a_rollback_is_not_healthy_before_stable_serves_alone():
+def test_a_rollback_is_not_healthy_before_stable_serves_alone() -> None:
     """Upstream reads Healthy with one of five stable pods, and 80 % of the traffic on the canary."""
     toy = routed(make.weight(80), make.pause(), dynamicStableScale=True)
     toy.image(V2)
@@ -285,7 +285,7 @@ def with_pods(toy: Toy, count: int) -> None:
     toy.pods = [Pod(f"pod-{index}", name, created=make.EARLIER) for index in range(count)]
 
 
-def test_a_restart_evicts_as_many_pods_as_may_be_missing():
+def test_a_restart_evicts_as_many_pods_as_may_be_missing() -> None:
     toy = deployed(make.weight(20), canary={"maxUnavailable": 2})
     with_pods(toy, 5)
     toy.spec(restartAt=f"{toy.now - timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}")
@@ -301,7 +301,7 @@ def test_a_restart_evicts_as_many_pods_as_may_be_missing():
     assert toy.phase == "Healthy"
 
 
-def test_with_nothing_to_spare_pods_are_restarted_one_at_a_time():
+def test_with_nothing_to_spare_pods_are_restarted_one_at_a_time() -> None:
     toy = deployed(make.weight(20), canary={"maxUnavailable": 0, "maxSurge": 1})
     with_pods(toy, 5)
     toy.spec(restartAt=f"{toy.now - timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}")
@@ -309,7 +309,7 @@ def test_with_nothing_to_spare_pods_are_restarted_one_at_a_time():
     assert toy.evicted == ("pod-0",)
 
 
-def test_a_restart_in_the_future_waits_for_its_time():
+def test_a_restart_in_the_future_waits_for_its_time() -> None:
     toy = deployed(make.weight(20))
     with_pods(toy, 5)
     toy.spec(restartAt=f"{toy.now + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}")
@@ -334,7 +334,7 @@ def rules(toy: Toy, image: str) -> make.Obj:
 
 
 @pytest.mark.parametrize(("asked", "where"), [({REQUIRED: {}}, REQUIRED), ({PREFERRED: {"weight": 7}}, PREFERRED)])
-def test_new_pods_are_kept_off_the_nodes_of_stable_ones(asked, where):
+def test_new_pods_are_kept_off_the_nodes_of_stable_ones(asked, where) -> None:
     toy = deployed(make.weight(20), make.pause(), canary={"antiAffinity": asked})
     assert rules(toy, V1) == {}, "a first deployment has nobody to keep away from"
     toy.image(V2)
@@ -348,7 +348,7 @@ def test_new_pods_are_kept_off_the_nodes_of_stable_ones(asked, where):
     assert rule.get("weight") == (7 if where == PREFERRED else None)
 
 
-def test_the_rule_does_not_make_a_template_another_one():
+def test_the_rule_does_not_make_a_template_another_one() -> None:
     toy = deployed(make.weight(20), make.pause(), canary={"antiAffinity": {REQUIRED: {}}})
     toy.image(V2)
     toy.run()

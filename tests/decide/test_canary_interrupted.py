@@ -23,7 +23,7 @@ def dynamic(*steps: make.Obj, **canary: object) -> Toy:
 # ── another template ──
 
 
-def test_traffic_stays_on_an_interrupted_canary_until_a_shrunk_stable_can_take_it():
+def test_traffic_stays_on_an_interrupted_canary_until_a_shrunk_stable_can_take_it() -> None:
     toy = dynamic(make.weight(90), make.pause())
     toy.image(V2)
     toy.run()
@@ -42,7 +42,7 @@ def test_traffic_stays_on_an_interrupted_canary_until_a_shrunk_stable_can_take_i
     assert toy.log.index("weight 0/100") < toy.log.index(f"point canary {v3}") < toy.log.index("weight 90/10")
 
 
-def test_a_return_to_the_stable_template_skips_the_steps_also_when_they_changed_with_it():
+def test_a_return_to_the_stable_template_skips_the_steps_also_when_they_changed_with_it() -> None:
     toy = deployed(make.weight(40), make.pause())
     toy.image(V2)
     toy.run()
@@ -58,7 +58,7 @@ def test_a_return_to_the_stable_template_skips_the_steps_also_when_they_changed_
 
 
 @pytest.mark.parametrize(("between", "window", "fast"), [(1, 1, False), (1, 2, True), (2, 2, False), (0, 0, False)])
-def test_as_many_versions_may_lie_between_as_the_window_has_revisions(between, window, fast):
+def test_as_many_versions_may_lie_between_as_the_window_has_revisions(between, window, fast) -> None:
     toy = deployed(make.weight(20), make.pause(), rollbackWindow={"revisions": window})
     for number in range(between + 1):
         toy.image(f"img:{number + 2}")
@@ -70,7 +70,7 @@ def test_as_many_versions_may_lie_between_as_the_window_has_revisions(between, w
     assert toy.phase == ("Healthy" if fast else "Paused CanaryPauseStep")
 
 
-def test_a_version_as_old_as_the_stable_one_is_no_rollback():
+def test_a_version_as_old_as_the_stable_one_is_no_rollback() -> None:
     toy = deployed(make.weight(20), make.pause(), rollbackWindow={"revisions": 9})
     toy.image(V2)
     toy.settle()
@@ -83,7 +83,7 @@ def test_a_version_as_old_as_the_stable_one_is_no_rollback():
 
 
 @pytest.mark.parametrize(("asked", "where"), [({REQUIRED: {}}, REQUIRED), ({PREFERRED: {"weight": 7}}, PREFERRED)])
-def test_new_pods_are_kept_off_the_nodes_of_what_is_stable_by_then(asked, where):
+def test_new_pods_are_kept_off_the_nodes_of_what_is_stable_by_then(asked, where) -> None:
     toy = deployed(make.weight(20), make.pause(), canary={"antiAffinity": asked})
     for image, stable in ((V2, V1), (V3, V2)):
         toy.image(image)
@@ -99,7 +99,7 @@ def test_new_pods_are_kept_off_the_nodes_of_what_is_stable_by_then(asked, where)
 # ── an abort ──
 
 
-def test_an_aborted_share_stays_where_it_is_until_stable_is_whole():
+def test_an_aborted_share_stays_where_it_is_until_stable_is_whole() -> None:
     toy = routed(make.weight(20), make.pause())
     toy.image(V2)
     toy.run()
@@ -111,7 +111,7 @@ def test_an_aborted_share_stays_where_it_is_until_stable_is_whole():
     assert toy.weights == (0, 100)
 
 
-def test_an_abort_delay_longer_than_a_resync_is_kept():
+def test_an_abort_delay_longer_than_a_resync_is_kept() -> None:
     """Upstream drops the pods at once when the delay is 900 seconds or more."""
     toy = routed(make.weight(20), make.pause(), abortScaleDownDelaySeconds=1000)
     toy.image(V2)
@@ -126,7 +126,7 @@ def test_an_abort_delay_longer_than_a_resync_is_kept():
     assert sizes(toy, V2) == [0]
 
 
-def test_a_change_of_size_in_the_abort_delay_leaves_the_aborted_canary_alone():
+def test_a_change_of_size_in_the_abort_delay_leaves_the_aborted_canary_alone() -> None:
     toy = routed(make.weight(40), make.pause())
     toy.image(V2)
     toy.run()
@@ -141,7 +141,7 @@ def test_a_change_of_size_in_the_abort_delay_leaves_the_aborted_canary_alone():
     assert toy.status["phase"] == "Degraded"
 
 
-def test_an_abort_with_a_delay_keeps_the_pods_and_takes_the_traffic_down_the_ladder():
+def test_an_abort_with_a_delay_keeps_the_pods_and_takes_the_traffic_down_the_ladder() -> None:
     toy = dynamic(make.weight(10), make.weight(50), make.pause(), abortScaleDownDelaySeconds=30)
     toy.image(V2)
     toy.run()
@@ -160,7 +160,7 @@ def test_an_abort_with_a_delay_keeps_the_pods_and_takes_the_traffic_down_the_lad
     assert sizes(toy, V1, V2) == [10, 0]
 
 
-def test_a_deadline_that_cannot_be_read_does_not_keep_an_aborted_canary():
+def test_a_deadline_that_cannot_be_read_does_not_keep_an_aborted_canary() -> None:
     toy = routed(make.weight(20), make.pause())
     toy.image(V2)
     toy.run()
@@ -173,7 +173,7 @@ def test_a_deadline_that_cannot_be_read_does_not_keep_an_aborted_canary():
     assert sizes(toy, V1, V2) == [5, 0]
 
 
-def test_an_aborted_canary_keeps_its_deadline_when_another_template_comes():
+def test_an_aborted_canary_keeps_its_deadline_when_another_template_comes() -> None:
     toy = routed(make.weight(20), make.pause())
     toy.image(V2)
     toy.run()
@@ -187,7 +187,7 @@ def test_an_aborted_canary_keeps_its_deadline_when_another_template_comes():
     assert sizes(toy, V1, V2, V3) == [5, 0, 1]
 
 
-def test_a_retry_begins_the_progress_deadline_anew():
+def test_a_retry_begins_the_progress_deadline_anew() -> None:
     toy = deployed(make.weight(20), make.pause(), progressDeadlineSeconds=60)
     toy.image(V2)
     toy.settle()
@@ -207,7 +207,7 @@ def test_a_retry_begins_the_progress_deadline_anew():
 # ── full promotion ──
 
 
-def test_a_full_promotion_moves_traffic_as_pods_come_where_stable_shrinks():
+def test_a_full_promotion_moves_traffic_as_pods_come_where_stable_shrinks() -> None:
     toy = dynamic(make.weight(10), make.pause())
     toy.image(V2)
     toy.run()
@@ -224,7 +224,7 @@ def test_a_full_promotion_moves_traffic_as_pods_come_where_stable_shrinks():
 # ── sizes ──
 
 
-def test_an_older_version_with_another_size_in_mind_is_no_reason_to_act():
+def test_an_older_version_with_another_size_in_mind_is_no_reason_to_act() -> None:
     toy = routed(make.weight(20), make.pause())
     toy.image(V2)
     toy.run()
@@ -235,7 +235,7 @@ def test_an_older_version_with_another_size_in_mind_is_no_reason_to_act():
     assert toy.plan().changes == ()
 
 
-def test_more_pods_than_wanted_do_not_hold_a_promotion_up():
+def test_more_pods_than_wanted_do_not_hold_a_promotion_up() -> None:
     toy = deployed(make.weight(50), make.pause())
     toy.image(V2)
     toy.run()
@@ -248,7 +248,7 @@ def test_more_pods_than_wanted_do_not_hold_a_promotion_up():
     assert sizes(toy, V1, V2) == [0, 2]
 
 
-def test_unready_pods_of_an_interrupted_canary_go_at_once_and_ready_ones_only_when_they_are_spared():
+def test_unready_pods_of_an_interrupted_canary_go_at_once_and_ready_ones_only_when_they_are_spared() -> None:
     toy = deployed(make.weight(60), make.pause(), canary={"maxSurge": 1, "maxUnavailable": 0})
     toy.image(V2)
     toy.run()
@@ -265,7 +265,7 @@ def test_unready_pods_of_an_interrupted_canary_go_at_once_and_ready_ones_only_wh
 # ── traffic ──
 
 
-def test_a_first_deployment_touches_no_traffic_before_it_is_whole():
+def test_a_first_deployment_touches_no_traffic_before_it_is_whole() -> None:
     toy = Toy(make.rollout(make.weight(20), canary=make.ISTIO), ("stable", "canary"))
     toy.settle()
     toy.ready(V1, 4)
@@ -280,7 +280,7 @@ def test_a_first_deployment_touches_no_traffic_before_it_is_whole():
     ("threshold", "reached"),
     [(None, False), ({"type": "Percent", "value": 80}, True), ({"type": "Percent", "value": 88}, False)],
 )
-def test_a_share_moves_only_while_stable_has_pods_for_the_rest(threshold, reached):
+def test_a_share_moves_only_while_stable_has_pods_for_the_rest(threshold, reached) -> None:
     canary = {**make.ISTIO, **({"replicaProgressThreshold": threshold} if threshold else {})}
     toy = deployed(make.weight(20), make.pause(), services=("stable", "canary"), canary=canary, replicas=10)
     toy.image(V2)
@@ -292,7 +292,7 @@ def test_a_share_moves_only_while_stable_has_pods_for_the_rest(threshold, reache
     assert toy.weights == ((20, 80) if reached else (0, 100)), "80 % of ten pods are eight"
 
 
-def test_shares_are_parts_of_another_whole_where_the_spec_says_so():
+def test_shares_are_parts_of_another_whole_where_the_spec_says_so() -> None:
     routing = {"nginx": {"stableIngress": "main"}, "maxTrafficWeight": 1000}
     toy = routed(make.weight(5), make.pause(), trafficRouting=routing)
     toy.image(V2)
@@ -302,7 +302,7 @@ def test_shares_are_parts_of_another_whole_where_the_spec_says_so():
     assert sizes(toy, V2) == [1]
 
 
-def test_of_two_routes_only_the_one_that_a_step_names_without_match_goes():
+def test_of_two_routes_only_the_one_that_a_step_names_without_match_goes() -> None:
     routes = [header_step("one"), header_step("two")]
     gone = {"setHeaderRoute": {"name": "one"}}
     managed = {**make.ISTIO["trafficRouting"], "managedRoutes": [{"name": "one"}, {"name": "two"}]}
@@ -319,7 +319,7 @@ def header_step(name: str) -> make.Obj:
     return {"setHeaderRoute": {"name": name, "match": [{"headerName": "agent", "headerValue": {"exact": "x"}}]}}
 
 
-def test_subsets_of_a_rule_change_pods_only_while_they_have_no_share():
+def test_subsets_of_a_rule_change_pods_only_while_they_have_no_share() -> None:
     """Upstream lets passes fail until both versions are whole."""
     subsets = {"name": "rule", "canarySubsetName": "c", "stableSubsetName": "s"}
     by_subset = {"trafficRouting": {"istio": {"virtualService": {"name": "vs"}, "destinationRule": subsets}}}
@@ -343,7 +343,7 @@ def test_subsets_of_a_rule_change_pods_only_while_they_have_no_share():
     assert toy.phase == "Healthy"
 
 
-def test_a_rollout_that_is_being_deleted_is_left_alone():
+def test_a_rollout_that_is_being_deleted_is_left_alone() -> None:
     toy = routed(make.weight(20), make.pause())
     toy.image(V2)
     toy.manifest["metadata"]["deletionTimestamp"] = "2026-01-01T12:00:00Z"
@@ -353,7 +353,7 @@ def test_a_rollout_that_is_being_deleted_is_left_alone():
 # ── what is told ──
 
 
-def test_a_spec_that_becomes_invalid_is_told_also_of_an_aborted_update():
+def test_a_spec_that_becomes_invalid_is_told_also_of_an_aborted_update() -> None:
     """Upstream goes on saying that it was aborted."""
     toy = routed(make.weight(20), make.pause())
     toy.image(V2)
@@ -368,7 +368,7 @@ def test_a_spec_that_becomes_invalid_is_told_also_of_an_aborted_update():
     assert toy.phase == aborted
 
 
-def test_unready_pods_of_an_interrupted_canary_stay_while_traffic_counts_on_them():
+def test_unready_pods_of_an_interrupted_canary_stay_while_traffic_counts_on_them() -> None:
     toy = routed(make.weight(60), make.pause())
     toy.image(V2)
     toy.run()

@@ -22,7 +22,7 @@ def standing(toy: Toy) -> list[str]:
     return [route.name for route in toy.routes]
 
 
-def test_a_route_stands_from_its_step_on_until_the_promotion():
+def test_a_route_stands_from_its_step_on_until_the_promotion() -> None:
     toy = with_routes(make.weight(20), HEADER, MIRROR, make.pause())
     toy.image(V2)
     toy.run()
@@ -33,7 +33,7 @@ def test_a_route_stands_from_its_step_on_until_the_promotion():
     assert (toy.phase, standing(toy)) == ("Healthy", [])
 
 
-def test_a_step_without_match_takes_its_route_away():
+def test_a_step_without_match_takes_its_route_away() -> None:
     toy = with_routes(make.weight(20), HEADER, make.pause(), {"setHeaderRoute": {"name": "h"}}, make.pause())
     toy.image(V2)
     toy.run()
@@ -43,7 +43,7 @@ def test_a_step_without_match_takes_its_route_away():
     assert standing(toy) == []
 
 
-def test_a_route_before_the_first_canary_pod_comes_when_the_pod_does():
+def test_a_route_before_the_first_canary_pod_comes_when_the_pod_does() -> None:
     """Upstream deletes it at once and never brings it back."""
     toy = with_routes(HEADER, make.weight(20), make.pause())
     toy.image(V2)
@@ -53,7 +53,7 @@ def test_a_route_before_the_first_canary_pod_comes_when_the_pod_does():
     assert standing(toy) == ["h"]
 
 
-def test_a_weight_of_none_takes_the_route_before_the_pods():
+def test_a_weight_of_none_takes_the_route_before_the_pods() -> None:
     toy = with_routes(make.weight(40), HEADER, make.pause(), make.weight(0), make.pause())
     toy.image(V2)
     toy.run()
@@ -64,7 +64,7 @@ def test_a_weight_of_none_takes_the_route_before_the_pods():
     assert (standing(toy), sizes(toy, V2)) == ([], [0])
 
 
-def test_an_abort_takes_routes_away_once_even_when_the_first_step_sets_one():
+def test_an_abort_takes_routes_away_once_even_when_the_first_step_sets_one() -> None:
     """Upstream adds and removes it for ever, 50 to 100 times a second."""
     toy = with_routes(HEADER, make.weight(20), make.pause())
     toy.image(V2)
@@ -78,7 +78,7 @@ def test_an_abort_takes_routes_away_once_even_when_the_first_step_sets_one():
 
 @pytest.mark.parametrize("share", [0, 20])
 @pytest.mark.parametrize("canary", [{}, {"dynamicStableScale": True}])
-def test_an_abort_takes_routes_away_also_while_stable_lacks_a_pod(canary, share):
+def test_an_abort_takes_routes_away_also_while_stable_lacks_a_pod(canary, share) -> None:
     toy = with_routes({"setCanaryScale": {"replicas": 1}}, make.weight(share), HEADER, make.pause(), **canary)
     toy.image(V2)
     toy.run()
@@ -91,7 +91,7 @@ def test_an_abort_takes_routes_away_also_while_stable_lacks_a_pod(canary, share)
     assert (standing(toy), toy.weights) == ([], (share, 100 - share))
 
 
-def test_another_template_takes_routes_and_share_away_before_its_own_pods_get_any():
+def test_another_template_takes_routes_and_share_away_before_its_own_pods_get_any() -> None:
     toy = with_routes(make.weight(50), HEADER, make.pause())
     toy.image(V2)
     toy.run()
@@ -107,5 +107,5 @@ def test_another_template_takes_routes_and_share_away_before_its_own_pods_get_an
     assert list(dict.fromkeys(shares)) == ["weight 0/100", f"point canary {make.hash_of(V3)}", "weight 50/50"]
 
 
-def test_a_first_deployment_sets_no_routes():
+def test_a_first_deployment_sets_no_routes() -> None:
     assert standing(with_routes(HEADER)) == []

@@ -25,7 +25,7 @@ def routed(*steps: make.Obj, **canary) -> Toy:
     return deployed(*steps, services=("stable", "canary"), canary={**make.ISTIO, **canary})
 
 
-def test_a_first_deployment_takes_no_steps():
+def test_a_first_deployment_takes_no_steps() -> None:
     toy = Toy(make.rollout(make.weight(20), make.pause()))
     toy.settle()
     assert toy.status["currentStepIndex"] == 2
@@ -36,19 +36,19 @@ def test_a_first_deployment_takes_no_steps():
     assert "RolloutCompleted" in toy.events
 
 
-def test_names_and_hashes_are_those_of_argo_rollouts():
+def test_names_and_hashes_are_those_of_argo_rollouts() -> None:
     toy = deployed(make.weight(20), make.pause(), make.weight(60), make.pause())
     assert list(toy.sets) == ["r-9f9bc55f7"]
     assert toy.status["currentStepHash"] == "b8dc68f97"
 
 
-def test_absent_replicas_are_written_out_as_one():
+def test_absent_replicas_are_written_out_as_one() -> None:
     toy = deployed(make.weight(20), replicas=None)
     assert toy.manifest["spec"]["replicas"] == 1
     assert sizes(toy, V1) == [1]
 
 
-def test_a_basic_canary_goes_up_in_steps_within_its_surge():
+def test_a_basic_canary_goes_up_in_steps_within_its_surge() -> None:
     toy = deployed(
         make.weight(20), make.pause(), make.weight(60), make.pause(), canary={"maxSurge": 1, "maxUnavailable": 0}
     )
@@ -68,7 +68,7 @@ def test_a_basic_canary_goes_up_in_steps_within_its_surge():
     assert toy.status["duration"]["completionStatus"] == "Promoted"
 
 
-def test_events_tell_the_update_in_order():
+def test_events_tell_the_update_in_order() -> None:
     toy = deployed(make.weight(20), make.pause())
     toy.image(V2)
     toy.run()
@@ -86,7 +86,7 @@ def test_events_tell_the_update_in_order():
     ]
 
 
-def test_a_timed_pause_ends_by_itself():
+def test_a_timed_pause_ends_by_itself() -> None:
     toy = deployed(make.weight(20), make.pause("5m"))
     toy.image(V2)
     toy.run()
@@ -100,14 +100,14 @@ def test_a_timed_pause_ends_by_itself():
     assert toy.events.count("RolloutResumed") == 1
 
 
-def test_a_pause_of_zero_passes_at_once():
+def test_a_pause_of_zero_passes_at_once() -> None:
     toy = deployed(make.weight(20), make.pause(0), make.pause("1h"))
     toy.image(V2)
     toy.run()
     assert toy.status["currentStepIndex"] == 2
 
 
-def test_a_pause_by_spec_holds_every_step_and_all_pods():
+def test_a_pause_by_spec_holds_every_step_and_all_pods() -> None:
     toy = deployed(make.weight(20), make.pause("10s"))
     toy.image(V2)
     toy.run()
@@ -126,7 +126,7 @@ def test_a_pause_by_spec_holds_every_step_and_all_pods():
     assert sizes(toy, V1, V2) == [0, 10]
 
 
-def test_created_while_paused_it_has_no_pods():
+def test_created_while_paused_it_has_no_pods() -> None:
     toy = Toy(make.rollout(make.weight(20), paused=True))
     toy.run()
     assert sizes(toy, V1) == [0]
@@ -134,7 +134,7 @@ def test_created_while_paused_it_has_no_pods():
     assert toy.status["currentStepIndex"] == 1
 
 
-def test_an_abort_of_a_basic_canary_surges_stable_back():
+def test_an_abort_of_a_basic_canary_surges_stable_back() -> None:
     toy = deployed(make.weight(40), make.pause(), canary={"maxSurge": 1, "maxUnavailable": 0})
     toy.image(V2)
     toy.run()
@@ -150,7 +150,7 @@ def test_an_abort_of_a_basic_canary_surges_stable_back():
     assert "RolloutAborted" in toy.events
 
 
-def test_a_retry_starts_again_at_the_first_step():
+def test_a_retry_starts_again_at_the_first_step() -> None:
     toy = deployed(make.weight(40), make.pause())
     toy.image(V2)
     toy.run()
@@ -165,7 +165,7 @@ def test_a_retry_starts_again_at_the_first_step():
     assert toy.status["currentStepIndex"] == 1
 
 
-def test_an_abort_of_a_promoted_rollout_is_taken_back_silently():
+def test_an_abort_of_a_promoted_rollout_is_taken_back_silently() -> None:
     toy = deployed(make.weight(40), make.pause())
     toy.patch_status(abort=True)
     toy.run()
@@ -174,7 +174,7 @@ def test_an_abort_of_a_promoted_rollout_is_taken_back_silently():
     assert toy.events == []
 
 
-def test_a_full_promotion_skips_all_steps():
+def test_a_full_promotion_skips_all_steps() -> None:
     toy = deployed(make.weight(40), make.pause(), make.pause())
     toy.image(V2)
     toy.run()
@@ -185,7 +185,7 @@ def test_a_full_promotion_skips_all_steps():
     assert toy.status["duration"]["completionStatus"] == "FastPromoted"
 
 
-def test_a_full_promotion_of_an_aborted_update_clears_the_abort():
+def test_a_full_promotion_of_an_aborted_update_clears_the_abort() -> None:
     toy = deployed(make.weight(40), make.pause())
     toy.image(V2)
     toy.run()
@@ -197,7 +197,7 @@ def test_a_full_promotion_of_an_aborted_update_clears_the_abort():
     assert sizes(toy, V1, V2) == [0, 5]
 
 
-def test_a_return_to_the_stable_template_skips_the_steps():
+def test_a_return_to_the_stable_template_skips_the_steps() -> None:
     toy = deployed(make.weight(40), make.pause())
     toy.image(V2)
     toy.run()
@@ -213,7 +213,7 @@ def test_a_return_to_the_stable_template_skips_the_steps():
     assert toy.status["duration"]["completionStatus"] == "FastRolledBack"
 
 
-def test_a_new_template_in_mid_update_begins_anew():
+def test_a_new_template_in_mid_update_begins_anew() -> None:
     toy = deployed(make.weight(40), make.pause())
     toy.image(V2)
     toy.run()
@@ -224,7 +224,7 @@ def test_a_new_template_in_mid_update_begins_anew():
     assert toy.of(V3).revision == 3
 
 
-def test_a_new_template_while_aborted_is_an_ordinary_update():
+def test_a_new_template_while_aborted_is_an_ordinary_update() -> None:
     toy = deployed(make.weight(40), make.pause())
     toy.image(V2)
     toy.run()
@@ -236,7 +236,7 @@ def test_a_new_template_while_aborted_is_an_ordinary_update():
     assert "abort" not in toy.status
 
 
-def test_changed_steps_in_mid_update_start_again_at_the_first():
+def test_changed_steps_in_mid_update_start_again_at_the_first() -> None:
     toy = deployed(make.weight(40), make.pause())
     toy.image(V2)
     toy.run()
@@ -246,7 +246,7 @@ def test_changed_steps_in_mid_update_start_again_at_the_first():
     assert sizes(toy, V2) == [1]
 
 
-def test_changed_steps_of_a_promoted_rollout_leave_it_promoted():
+def test_changed_steps_of_a_promoted_rollout_leave_it_promoted() -> None:
     toy = deployed(make.weight(40), make.pause())
     toy.spec(strategy={"canary": {"steps": [make.weight(20), make.pause(), make.pause()]}})
     toy.run()
@@ -254,7 +254,7 @@ def test_changed_steps_of_a_promoted_rollout_leave_it_promoted():
     assert toy.status["currentStepIndex"] == 3
 
 
-def test_template_and_replicas_changed_in_one_write_do_not_overshoot():
+def test_template_and_replicas_changed_in_one_write_do_not_overshoot() -> None:
     toy = deployed(make.weight(20), make.pause(), replicas=4)
     toy.spec(replicas=8)
     toy.image(V2)
@@ -264,7 +264,7 @@ def test_template_and_replicas_changed_in_one_write_do_not_overshoot():
     assert sizes(toy, V2) == [2]
 
 
-def test_old_replica_sets_beyond_the_history_limit_are_deleted_once_empty():
+def test_old_replica_sets_beyond_the_history_limit_are_deleted_once_empty() -> None:
     toy = deployed(revisionHistoryLimit=1)
     for image in ("img:2", "img:3", "img:4"):
         toy.image(image)
@@ -272,7 +272,7 @@ def test_old_replica_sets_beyond_the_history_limit_are_deleted_once_empty():
     assert sorted(toy.sets) == sorted(f"r-{make.hash_of(image)}" for image in ("img:3", "img:4"))
 
 
-def test_no_progress_within_the_deadline_is_told_and_recovered_from():
+def test_no_progress_within_the_deadline_is_told_and_recovered_from() -> None:
     toy = deployed(make.weight(20), make.pause(), progressDeadlineSeconds=60)
     toy.image(V2)
     toy.settle()
@@ -285,7 +285,7 @@ def test_no_progress_within_the_deadline_is_told_and_recovered_from():
     assert toy.phase == "Paused CanaryPauseStep"
 
 
-def test_a_pause_longer_than_the_progress_deadline_is_no_failure():
+def test_a_pause_longer_than_the_progress_deadline_is_no_failure() -> None:
     toy = deployed(make.weight(20), make.pause("2h"), progressDeadlineSeconds=60)
     toy.image(V2)
     toy.run()
@@ -297,7 +297,7 @@ def test_a_pause_longer_than_the_progress_deadline_is_no_failure():
 # ── behind a router ──
 
 
-def test_a_routed_canary_gets_traffic_only_once_its_pods_are_available():
+def test_a_routed_canary_gets_traffic_only_once_its_pods_are_available() -> None:
     toy = routed(make.weight(20), make.pause(), make.weight(70), make.pause())
     toy.image(V2)
     toy.settle()
@@ -316,7 +316,7 @@ def test_a_routed_canary_gets_traffic_only_once_its_pods_are_available():
     assert toy.weights == (70, 30)
 
 
-def test_a_promotion_moves_services_and_weights_before_old_pods_go():
+def test_a_promotion_moves_services_and_weights_before_old_pods_go() -> None:
     toy = routed(make.weight(20), make.pause(), scaleDownDelaySeconds=3)
     toy.image(V2)
     toy.run()
@@ -337,7 +337,7 @@ def test_a_promotion_moves_services_and_weights_before_old_pods_go():
     assert "scale-down-deadline" not in toy.of(V1).annotations
 
 
-def test_an_abort_takes_the_traffic_at_once_and_the_pods_after_the_delay():
+def test_an_abort_takes_the_traffic_at_once_and_the_pods_after_the_delay() -> None:
     toy = routed(make.weight(20), make.pause())
     toy.image(V2)
     toy.run()
@@ -355,7 +355,7 @@ def test_an_abort_takes_the_traffic_at_once_and_the_pods_after_the_delay():
     assert "scale-down-deadline" in toy.of(V2).annotations
 
 
-def test_during_an_abort_delay_the_canary_service_is_pointed_once():
+def test_during_an_abort_delay_the_canary_service_is_pointed_once() -> None:
     """Upstream points it back and forth about fifty times a second."""
     toy = routed(make.weight(20), make.pause())
     toy.image(V2)
@@ -369,7 +369,7 @@ def test_during_an_abort_delay_the_canary_service_is_pointed_once():
     assert toy.log == []
 
 
-def test_an_abort_waits_for_stable_before_it_counts_the_delay():
+def test_an_abort_waits_for_stable_before_it_counts_the_delay() -> None:
     toy = routed(make.weight(20), make.pause())
     toy.image(V2)
     toy.run()
@@ -382,7 +382,7 @@ def test_an_abort_waits_for_stable_before_it_counts_the_delay():
     assert "scale-down-deadline" in toy.of(V2).annotations
 
 
-def test_without_an_abort_delay_the_canary_goes_once_its_share_is_recorded_as_none():
+def test_without_an_abort_delay_the_canary_goes_once_its_share_is_recorded_as_none() -> None:
     toy = routed(make.weight(20), make.pause(), abortScaleDownDelaySeconds=0)
     toy.image(V2)
     toy.run()
@@ -393,7 +393,7 @@ def test_without_an_abort_delay_the_canary_goes_once_its_share_is_recorded_as_no
     assert sizes(toy, V1, V2) == [5, 0]
 
 
-def test_an_interrupted_canary_is_emptied_before_the_next_one_takes_its_place():
+def test_an_interrupted_canary_is_emptied_before_the_next_one_takes_its_place() -> None:
     toy = routed(make.weight(20), make.pause())
     toy.image(V2)
     toy.run()
@@ -408,7 +408,7 @@ def test_an_interrupted_canary_is_emptied_before_the_next_one_takes_its_place():
     assert sizes(toy, V2) == [0]
 
 
-def test_without_steps_a_routed_canary_is_promoted_by_its_services():
+def test_without_steps_a_routed_canary_is_promoted_by_its_services() -> None:
     toy = routed()
     toy.image(V2)
     toy.run()
@@ -417,7 +417,7 @@ def test_without_steps_a_routed_canary_is_promoted_by_its_services():
     assert toy.weights == (0, 100)
 
 
-def test_a_scale_down_delay_of_zero_means_at_once():
+def test_a_scale_down_delay_of_zero_means_at_once() -> None:
     """Upstream keeps the old pods for ever."""
     toy = routed(make.weight(50), scaleDownDelaySeconds=0)
     toy.image(V2)
@@ -425,7 +425,7 @@ def test_a_scale_down_delay_of_zero_means_at_once():
     assert sizes(toy, V1, V2) == [0, 5]
 
 
-def test_an_older_replica_set_with_pods_takes_the_canary_over_only_when_it_is_empty():
+def test_an_older_replica_set_with_pods_takes_the_canary_over_only_when_it_is_empty() -> None:
     toy = routed(make.weight(20), make.pause())
     toy.image(V2)
     toy.run()

@@ -6,7 +6,7 @@ from tests import make
 from tests.decide.test_canary_story import V1, V2, V3, deployed
 
 
-def test_a_pause_that_a_person_ended_at_once_counts_as_zero_seconds():
+def test_a_pause_that_a_person_ended_at_once_counts_as_zero_seconds() -> None:
     toy = deployed(make.weight(40), make.pause())
     toy.image(V2)
     toy.run()
@@ -15,7 +15,7 @@ def test_a_pause_that_a_person_ended_at_once_counts_as_zero_seconds():
     assert toy.status["duration"]["totalManualPauseDurationSeconds"] == 0
 
 
-def test_without_a_pause_for_people_no_seconds_are_told():
+def test_without_a_pause_for_people_no_seconds_are_told() -> None:
     toy = deployed(make.weight(40), make.pause(5))
     toy.image(V2)
     toy.run(toy.now + timedelta(minutes=1))
@@ -23,7 +23,7 @@ def test_without_a_pause_for_people_no_seconds_are_told():
     assert "totalManualPauseDurationSeconds" not in toy.status["duration"]
 
 
-def test_going_back_to_stable_ends_the_update_that_had_begun():
+def test_going_back_to_stable_ends_the_update_that_had_begun() -> None:
     toy = deployed(make.weight(40), make.pause())
     toy.image(V2)
     toy.run()
@@ -37,7 +37,7 @@ def test_going_back_to_stable_ends_the_update_that_had_begun():
     assert duration["totalManualPauseDurationSeconds"] >= 20
 
 
-def test_another_template_begins_to_count_anew():
+def test_another_template_begins_to_count_anew() -> None:
     toy = deployed(make.weight(40), make.pause())
     toy.image(V2)
     toy.run()
@@ -49,7 +49,7 @@ def test_another_template_begins_to_count_anew():
     assert "completionStatus" not in toy.status["duration"]
 
 
-def test_a_rollback_within_the_window_in_the_middle_of_an_update_is_a_fast_one():
+def test_a_rollback_within_the_window_in_the_middle_of_an_update_is_a_fast_one() -> None:
     toy = deployed(make.weight(40), make.pause(), rollbackWindow={"revisions": 1})
     toy.wait(seconds=5)
     toy.image(V2)

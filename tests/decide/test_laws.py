@@ -63,7 +63,7 @@ def under_late_news(toy: Watched, deeds: list[Any]) -> None:
     window=windows,
     deeds=deeds,
 )
-def test_a_routed_canary_keeps_the_laws_and_always_ends(services, steps, canary, replicas, window, deeds):
+def test_a_routed_canary_keeps_the_laws_and_always_ends(services, steps, canary, replicas, window, deeds) -> None:
     toy = routed_toy(services, steps, canary, replicas=replicas, rollbackWindow=window)
     for deed, what in deeds:
         do(toy, deed, what)
@@ -80,7 +80,7 @@ def test_a_routed_canary_keeps_the_laws_and_always_ends(services, steps, canary,
     window=windows,
     deeds=late_deeds,
 )
-def test_a_routed_canary_keeps_the_laws_on_late_news(services, steps, canary, replicas, window, deeds):
+def test_a_routed_canary_keeps_the_laws_on_late_news(services, steps, canary, replicas, window, deeds) -> None:
     toy = routed_toy(services, steps, canary, replicas=replicas, rollbackWindow=window)
     under_late_news(toy, deeds)
 
@@ -96,14 +96,14 @@ def test_a_routed_canary_keeps_the_laws_on_late_news(services, steps, canary, re
 )
 def test_a_canary_whose_stable_version_shrinks_keeps_the_laws_on_late_news(
     services, steps, canary, replicas, window, deeds
-):
+) -> None:
     toy = routed_toy(services, steps, canary, replicas=replicas, rollbackWindow=window)
     under_late_news(toy, deeds)
 
 
 @law
 @given(steps=steps, canary=limits, replicas=st.integers(1, 6), deeds=deeds)
-def test_a_basic_canary_keeps_the_laws_and_always_ends(steps, canary, replicas, deeds):
+def test_a_basic_canary_keeps_the_laws_and_always_ends(steps, canary, replicas, deeds) -> None:
     toy = Watched(make.rollout(*steps, replicas=replicas, canary=canary))
     toy.run()
     for deed, what in deeds:
@@ -114,7 +114,7 @@ def test_a_basic_canary_keeps_the_laws_and_always_ends(steps, canary, replicas, 
 
 @law
 @given(steps=steps, canary=limits, replicas=st.integers(1, 6), deeds=late_deeds)
-def test_a_basic_canary_keeps_the_laws_on_late_news(steps, canary, replicas, deeds):
+def test_a_basic_canary_keeps_the_laws_on_late_news(steps, canary, replicas, deeds) -> None:
     toy = Watched(make.rollout(*steps, replicas=replicas, canary=canary))
     toy.run()
     under_late_news(toy, deeds)
@@ -122,7 +122,7 @@ def test_a_basic_canary_keeps_the_laws_on_late_news(steps, canary, replicas, dee
 
 @law
 @given(steps=steps, canary=limits, replicas=st.integers(1, 6), crashes=st.lists(st.integers(0, 2), max_size=30))
-def test_a_basic_canary_keeps_surge_and_availability_through_crashes(steps, canary, replicas, crashes):
+def test_a_basic_canary_keeps_surge_and_availability_through_crashes(steps, canary, replicas, crashes) -> None:
     toy = Watched(make.rollout(*steps, replicas=replicas, canary=canary))
     toy.run()
     toy.surge = True
@@ -141,7 +141,7 @@ def test_a_basic_canary_keeps_surge_and_availability_through_crashes(steps, cana
 
 @law
 @given(steps=steps, canary=routed, deeds=deeds)
-def test_until_the_announced_wake_up_time_alone_changes_nothing(steps, canary, deeds):
+def test_until_the_announced_wake_up_time_alone_changes_nothing(steps, canary, deeds) -> None:
     toy = routed_toy("two parts", steps, canary)
     for deed, what in deeds:
         do(toy, deed, what)
@@ -157,7 +157,7 @@ def test_until_the_announced_wake_up_time_alone_changes_nothing(steps, canary, d
 
 @law
 @given(steps=steps, canary=routed, deeds=deeds)
-def test_silence_has_a_reason(steps, canary, deeds):
+def test_silence_has_a_reason(steps, canary, deeds) -> None:
     toy = Toy(make.rollout(*steps, canary={**canary, **make.ISTIO}), ("stable", "canary"))
     for deed, what in deeds:
         do(toy, deed, what)

@@ -43,7 +43,7 @@ def said(toy: Toy) -> Split:
     return split
 
 
-def test_ping_and_pong_take_turns_and_the_stable_one_is_never_rewritten():
+def test_ping_and_pong_take_turns_and_the_stable_one_is_never_rewritten() -> None:
     toy = taking_turns()
     assert toy.status["canary"]["stablePingPong"] == "ping"
     assert selected(toy, "ping", "pong") == [H1, ""]
@@ -59,7 +59,7 @@ def test_ping_and_pong_take_turns_and_the_stable_one_is_never_rewritten():
     assert toy.phase == "Healthy"
 
 
-def test_the_former_version_goes_after_its_delay_though_the_service_whose_turn_is_over_still_selects_it():
+def test_the_former_version_goes_after_its_delay_though_the_service_whose_turn_is_over_still_selects_it() -> None:
     toy = taking_turns()
     toy.image(V2)
     toy.run()
@@ -74,7 +74,7 @@ def test_the_former_version_goes_after_its_delay_though_the_service_whose_turn_i
     assert selected(toy, "ping", "pong") == [H3, H2]
 
 
-def test_a_version_that_comes_in_between_gets_the_service_when_its_share_is_recorded_as_none():
+def test_a_version_that_comes_in_between_gets_the_service_when_its_share_is_recorded_as_none() -> None:
     toy = taking_turns()
     toy.image(V2)
     toy.run()
@@ -86,7 +86,7 @@ def test_a_version_that_comes_in_between_gets_the_service_when_its_share_is_reco
 
 
 @pytest.mark.parametrize("dynamic", [False, True])
-def test_a_version_that_is_promoted_before_its_turn_waits_for_the_service(dynamic: bool):
+def test_a_version_that_is_promoted_before_its_turn_waits_for_the_service(dynamic: bool) -> None:
     """The turn goes to a Service, whatever it selects: that of an interrupted version would become the stable one."""
     canary = {**TURNS, "dynamicStableScale": dynamic}
     toy = deployed(make.weight(100), make.pause(), services=("ping", "pong"), canary=canary)
@@ -102,7 +102,7 @@ def test_a_version_that_is_promoted_before_its_turn_waits_for_the_service(dynami
     assert sizes(toy, V1, V2, V3) == [0, 0, 5]
 
 
-def test_an_abort_leaves_the_aborted_version_its_service_until_it_is_gone():
+def test_an_abort_leaves_the_aborted_version_its_service_until_it_is_gone() -> None:
     toy = taking_turns()
     toy.image(V2)
     toy.run()
@@ -113,7 +113,7 @@ def test_an_abort_leaves_the_aborted_version_its_service_until_it_is_gone():
     assert sizes(toy, V1, V2) == [5, 0]
 
 
-def test_a_return_to_stable_moves_no_service():
+def test_a_return_to_stable_moves_no_service() -> None:
     toy = taking_turns()
     toy.image(V2)
     toy.run()
@@ -126,7 +126,7 @@ def test_a_return_to_stable_moves_no_service():
 
 
 @pytest.mark.parametrize("updates", [1, 2])
-def test_beside_them_the_services_that_the_spec_names_are_switched_for_other_routers(updates: int):
+def test_beside_them_the_services_that_the_spec_names_are_switched_for_other_routers(updates: int) -> None:
     """Upstream's ALB always shares by ping and pong, its Istio by the stable and the canary Service where both are
     named; one Rollout may have both routers."""
     toy = deployed(make.weight(20), make.pause(), services=("ping", "pong", "stable", "canary"), canary=BESIDE)

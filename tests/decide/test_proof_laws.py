@@ -131,7 +131,7 @@ def course(steps: Any, canary: Any, replicas: int, things: Any) -> Proven:
 @given(
     steps=routed_steps, canary=routed, replicas=st.integers(1, 6), things=more_deeds, late=st.sampled_from([1, 4, 99])
 )
-def test_pods_stay_while_requests_come_and_every_update_ends(steps, canary, replicas, things, late):
+def test_pods_stay_while_requests_come_and_every_update_ends(steps, canary, replicas, things, late) -> None:
     toy = course(steps, canary, replicas, things)
     if toy.manifest["spec"].get("paused"):
         toy.spec(paused=False)
@@ -151,7 +151,7 @@ def test_pods_stay_while_requests_come_and_every_update_ends(steps, canary, repl
 
 @settings(law, max_examples=40)
 @given(steps=routed_steps, canary=routed, things=more_deeds)
-def test_until_the_announced_wake_up_time_alone_changes_nothing(steps, canary, things):
+def test_until_the_announced_wake_up_time_alone_changes_nothing(steps, canary, things) -> None:
     toy = course(steps, canary, 4, things)
     toy.settle()
     wake = toy.plan().wake_at

@@ -22,7 +22,7 @@ from rollouts.decide.pods.replicas import Limits, Size, _one_move, approximate, 
         (3, 99, 0, 2, Size(0, 0), Size(3, 3), (0, 1)),
     ],
 )
-def test_one_move_is_that_of_argo_rollouts(size, weight, surge, unavailable, new, stable, expected):
+def test_one_move_is_that_of_argo_rollouts(size, weight, surge, unavailable, new, stable, expected) -> None:
     assert _one_move(Limits(size, surge, unavailable), weight, new, stable, 0) == expected
 
 
@@ -30,11 +30,11 @@ def test_one_move_is_that_of_argo_rollouts(size, weight, surge, unavailable, new
     ("size", "weight", "surge", "expected"),
     [(3, 50, 1, (2, 2)), (3, 50, 0, (2, 1)), (10, 1, 0, (1, 9)), (10, 99, 1, (10, 1)), (0, 50, 1, (0, 0))],
 )
-def test_a_weight_is_approximated_by_whole_pods(size, weight, surge, expected):
+def test_a_weight_is_approximated_by_whole_pods(size, weight, surge, expected) -> None:
     assert approximate(Limits(size, surge, 0), weight) == expected
 
 
-def test_an_approximation_never_rounds_a_share_away():
+def test_an_approximation_never_rounds_a_share_away() -> None:
     for size, weight, surge in product(range(2, 40), range(1, 100), (0, 1)):
         canary, stable = approximate(Limits(size, surge, 0), weight)
         assert canary > 0, (size, weight, surge)
@@ -42,7 +42,7 @@ def test_an_approximation_never_rounds_a_share_away():
         assert canary + stable in (size, size + 1), (size, weight, surge)
 
 
-def test_sizing_keeps_surge_and_availability_on_every_way_to_a_weight():
+def test_sizing_keeps_surge_and_availability_on_every_way_to_a_weight() -> None:
     """Pods become ready as slowly as can be; at no moment are there too many, or too few available."""
     for size, weight, surge, unavailable in product(
         (1, 2, 3, 5, 10), (0, 1, 10, 33, 50, 99, 100), (0, 1, 3), (0, 1, 2)
@@ -70,7 +70,7 @@ def test_sizing_keeps_surge_and_availability_on_every_way_to_a_weight():
             raise AssertionError(f"never settles: {case}")
 
 
-def test_pods_behind_a_router_are_never_fewer_than_their_share_deserves():
+def test_pods_behind_a_router_are_never_fewer_than_their_share_deserves() -> None:
     for size, weight, least in product(range(30), range(101), (0, 2)):
         count = routed_canary(size, weight, 100, least)
         assert count * 100 >= size * weight

@@ -19,7 +19,7 @@ def judged(*, limit: int = 5) -> Toy:
     return toy
 
 
-def test_a_run_whose_start_was_not_recorded_is_taken_over():
+def test_a_run_whose_start_was_not_recorded_is_taken_over() -> None:
     toy = judged()
     status = toy.status["canary"]
     toy.patch_status(canary={key: value for key, value in status.items() if "AnalysisRun" not in key})
@@ -29,7 +29,7 @@ def test_a_run_whose_start_was_not_recorded_is_taken_over():
 
 
 @pytest.mark.parametrize("phase", ["Successful", "Failed"])
-def test_where_none_are_kept_the_current_run_stays_and_earlier_ones_go(phase):
+def test_where_none_are_kept_the_current_run_stays_and_earlier_ones_go(phase) -> None:
     toy = judged(limit=0)
     (current,) = toy.runs
     toy.settle()
@@ -41,7 +41,7 @@ def test_where_none_are_kept_the_current_run_stays_and_earlier_ones_go(phase):
     assert toy.runs == {}
 
 
-def test_a_run_that_measures_is_stopped_before_it_is_forgotten():
+def test_a_run_that_measures_is_stopped_before_it_is_forgotten() -> None:
     toy = judged(limit=0)
     (current,) = toy.runs
     toy.log.clear()

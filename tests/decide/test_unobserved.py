@@ -27,7 +27,7 @@ def unobserved(toy: Toy, image: str, **counts: int) -> None:
     toy.sets[toy.of(image).name] = replace(toy.of(image), observed=False, **counts)
 
 
-def test_traffic_does_not_come_back_to_pods_of_stable_that_were_asked_to_go():
+def test_traffic_does_not_come_back_to_pods_of_stable_that_were_asked_to_go() -> None:
     toy = dynamic(make.weight(80), make.pause())
     toy.image(V2)
     toy.run()
@@ -40,7 +40,7 @@ def test_traffic_does_not_come_back_to_pods_of_stable_that_were_asked_to_go():
     assert toy.weights == (0, 100)
 
 
-def test_users_are_not_switched_to_pods_that_were_asked_to_go():
+def test_users_are_not_switched_to_pods_that_were_asked_to_go() -> None:
     toy = bluegreen.updated(**bluegreen.MANUAL)
     toy.patch_status(abort=True)
     toy.run(toy.now + timedelta(minutes=1))
@@ -56,7 +56,7 @@ def test_users_are_not_switched_to_pods_that_were_asked_to_go():
     assert toy.services["active"].hash == make.hash_of(V2)
 
 
-def test_a_canary_service_is_not_switched_to_pods_that_were_asked_to_go():
+def test_a_canary_service_is_not_switched_to_pods_that_were_asked_to_go() -> None:
     toy = deployed(make.weight(40), make.pause(), services=("stable", "canary"), canary=make.ISTIO)
     toy.image(V2)
     toy.settle()
@@ -67,7 +67,7 @@ def test_a_canary_service_is_not_switched_to_pods_that_were_asked_to_go():
     assert (toy.services["canary"].hash, toy.weights) == (make.hash_of(V2), (40, 60))
 
 
-def test_a_share_stays_while_its_pods_grow():
+def test_a_share_stays_while_its_pods_grow() -> None:
     toy = deployed(make.weight(40), make.pause(), make.weight(80), services=("stable", "canary"), canary=make.ISTIO)
     toy.image(V2)
     toy.run()
@@ -80,7 +80,7 @@ def test_a_share_stays_while_its_pods_grow():
 
 
 @pytest.mark.parametrize("services", sorted(SERVICES))
-def test_an_abort_takes_traffic_home_from_a_version_before_the_one_that_is_aborted(services: str):
+def test_an_abort_takes_traffic_home_from_a_version_before_the_one_that_is_aborted(services: str) -> None:
     """Its pods stay until all its traffic is gone, so the ladder, which goes down as pods do, would have no end."""
     toy = dynamic(make.weight(100), make.pause(), make.weight(20), services=services, replicas=2)
     toy.image(V2)
@@ -93,7 +93,7 @@ def test_an_abort_takes_traffic_home_from_a_version_before_the_one_that_is_abort
     assert (toy.weights, sizes(toy, V1, V2, V3)) == ((0, 100), [2, 0, 0])
 
 
-def test_a_stable_version_keeps_what_a_canary_of_a_size_of_its_own_lacks():
+def test_a_stable_version_keeps_what_a_canary_of_a_size_of_its_own_lacks() -> None:
     """A canary of one pod for 80 % of the traffic was asked for; not that the rest has one pod too."""
     toy = dynamic(
         {"setCanaryScale": {"replicas": 1}}, make.weight(80), make.pause(), replicas=4, maxUnavailable=0, maxSurge=1
@@ -108,7 +108,7 @@ def test_a_stable_version_keeps_what_a_canary_of_a_size_of_its_own_lacks():
     assert sizes(toy, V1, V2) == [0, 4]
 
 
-def test_scaled_to_zero_no_version_stays_because_a_service_selects_it():
+def test_scaled_to_zero_no_version_stays_because_a_service_selects_it() -> None:
     toy = dynamic(make.weight(100), make.pause(), replicas=3)
     toy.image(V2)
     toy.run()
@@ -119,7 +119,7 @@ def test_scaled_to_zero_no_version_stays_because_a_service_selects_it():
     assert sizes(toy, V1, V2, V3) == [0, 0, 0]
 
 
-def test_an_abort_that_was_not_heard_of_is_not_overwritten():
+def test_an_abort_that_was_not_heard_of_is_not_overwritten() -> None:
     toy = Lagging(make.rollout(make.weight(20), make.pause()), ())
     toy.run()
     toy.image(V2)

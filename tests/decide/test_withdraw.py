@@ -47,6 +47,8 @@ def aborted(*steps: int, replicas: int, stable: int, canary: int, weight: int, d
         ([60], {"replicas": 10, "stable": 4, "canary": 6, "weight": 60}, 0, 60),
     ],
 )
-def test_the_share_goes_down_to_the_next_step_once_stable_can_take_the_rest_and_never_up(steps, pods, step, share):
+def test_the_share_goes_down_to_the_next_step_once_stable_can_take_the_rest_and_never_up(
+    steps, pods, step, share
+) -> None:
     ctx = aborted(*steps, **pods)
     assert (next_weight(ctx), target(ctx)) == (step, share)

@@ -4,7 +4,7 @@ from tests.experiment.objects import version
 from tests.experiment.toy import Toy
 
 
-def test_a_duration_that_is_over_by_the_next_look_ends_it_in_that_very_pass():
+def test_a_duration_that_is_over_by_the_next_look_ends_it_in_that_very_pass() -> None:
     toy = Toy({"templates": [version() | {"name": "a"}], "duration": "5s", "scaleDownDelaySeconds": 0})
     toy.settle()
     toy.ready()

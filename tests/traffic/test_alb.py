@@ -41,7 +41,7 @@ def groups(text: str) -> dict[str, int]:
     return {one["ServiceName"]: one["Weight"] for one in json.loads(text)["ForwardConfig"]["TargetGroups"]}
 
 
-def test_the_action_is_compact_json_in_a_fixed_order():
+def test_the_action_is_compact_json_in_a_fixed_order() -> None:
     objects = Objects(plain())
     assert objects.say(alb(), split(10)) == ["PatchingALBIngress"]
     assert annotations(objects)[ACTION] == (
@@ -51,13 +51,13 @@ def test_the_action_is_compact_json_in_a_fixed_order():
     assert json.loads(annotations(objects)[MANAGED]) == {"r": [ACTION]}
 
 
-def test_experiments_stand_between_canary_and_stable():
+def test_experiments_stand_between_canary_and_stable() -> None:
     objects = Objects(plain())
     objects.say(alb(), split(5, additional=(Destination("e", Hash("x"), 10),)))
     assert list(groups(annotations(objects)[ACTION]).items()) == [("canary", 5), ("e", 10), ("stable", 85)]
 
 
-def test_stickiness_is_part_of_the_action_and_has_its_bounds():
+def test_stickiness_is_part_of_the_action_and_has_its_bounds() -> None:
     objects = Objects(plain())
     objects.say(alb(stickinessConfig={"enabled": True, "durationSeconds": 60}), split(5))
     config = json.loads(annotations(objects)[ACTION])["ForwardConfig"]
@@ -66,13 +66,13 @@ def test_stickiness_is_part_of_the_action_and_has_its_bounds():
         objects.edits(alb(stickinessConfig={"enabled": True, "durationSeconds": 0}), split(5))
 
 
-def test_a_root_service_names_the_action():
+def test_a_root_service_names_the_action() -> None:
     objects = Objects(ingress({"http": {"paths": [action_path("root")]}}))
     objects.say(alb(rootService="root"), split(5))
     assert groups(annotations(objects)["alb.ingress.kubernetes.io/actions.root"]) == {"canary": 5, "stable": 95}
 
 
-def test_two_services_that_take_turns_share_the_action_of_the_root_service():
+def test_two_services_that_take_turns_share_the_action_of_the_root_service() -> None:
     objects = Objects(ingress({"http": {"paths": [action_path("root")]}}))
     wanted = Split(Destination("pong", Hash("new"), 15), Destination("ping", Hash("old"), 85))
     turns = {"pingPong": {"pingService": "ping", "pongService": "pong"}}
@@ -85,20 +85,20 @@ def test_two_services_that_take_turns_share_the_action_of_the_root_service():
     assert list(groups(action).items()) == [("pong", 15), ("ping", 85)]
 
 
-def test_services_that_take_turns_come_before_those_that_other_routers_share_by():
+def test_services_that_take_turns_come_before_those_that_other_routers_share_by() -> None:
     objects = Objects(ingress({"http": {"paths": [action_path("root")]}}))
     objects.say(alb(rootService="root"), split(15, turns=("pong", "ping")))
     assert groups(annotations(objects)["alb.ingress.kubernetes.io/actions.root"]) == {"pong": 15, "ping": 85}
 
 
-def test_every_ingress_is_edited_also_behind_one_that_is_right_already():
+def test_every_ingress_is_edited_also_behind_one_that_is_right_already() -> None:
     objects = Objects(plain(), plain(name="second"))
     objects.say(alb(), split(5))
     assert objects.say(alb(ingresses=["main", "second"]), split(5)) == ["PatchingALBIngress"]
     assert groups(annotations(objects, "second")[ACTION]) == {"canary": 5, "stable": 95}
 
 
-def test_the_books_of_other_rollouts_and_annotations_of_people_stay():
+def test_the_books_of_other_rollouts_and_annotations_of_people_stay() -> None:
     books = json.dumps({"other": ["alb.ingress.kubernetes.io/actions.x"]})
     objects = Objects(plain(annotations={MANAGED: books, "mine": "kept", "alb.ingress.kubernetes.io/actions.x": "{}"}))
     objects.say(alb(), split(5))
@@ -108,7 +108,7 @@ def test_the_books_of_other_rollouts_and_annotations_of_people_stay():
     assert set(json.loads(found[MANAGED])) == {"other", "r"}
 
 
-def test_a_header_route_is_an_action_its_conditions_and_a_first_path():
+def test_a_header_route_is_an_action_its_conditions_and_a_first_path() -> None:
     objects = Objects(plain())
     subject = alb(managed=("b", "a"))
     routes = (header("b", agent="x", agent__2="y", lang="de"), header("a", agent="z"))
@@ -135,5 +135,5 @@ def test_a_header_route_is_an_action_its_conditions_and_a_first_path():
         ({"ingress": "main", "ingresses": ["a"]}, [], "must be configured. Both are configured."),
     ],
 )
-def test_what_is_missing_is_named(value, objects, fault):
+def test_what_is_missing_is_named(value, objects, fault) -> None:
     assert fault in Objects(*objects).fault(alb(**value))

@@ -53,7 +53,7 @@ def rules(objects: Objects, kind: str = "HTTPRoute", name: str = "h") -> list[Ob
     return found
 
 
-def test_every_rule_that_leads_to_both_carries_the_split():
+def test_every_rule_that_leads_to_both_carries_the_split() -> None:
     third = rule(backend("stable", 100), backend("canary", 0), backend("other", 7), timeouts={"request": "3s"})
     objects = Objects(route(both(), third))
     assert objects.say(gateway(), split(30)) == ["HTTPRouteUpdated"]
@@ -64,14 +64,14 @@ def test_every_rule_that_leads_to_both_carries_the_split():
     assert rules(objects)[1]["timeouts"] == {"request": "3s"}
 
 
-def test_rules_for_one_of_the_two_alone_are_left_as_they_are():
+def test_rules_for_one_of_the_two_alone_are_left_as_they_are() -> None:
     alone = [rule(backend("stable")), rule(backend("canary"), name="try"), rule(backend("canary", 0, kind="Other"))]
     objects = Objects(route(both(), *alone))
     objects.say(gateway(managed=("testers",)), split(100, managed=("testers",)))
     assert rules(objects)[1:] == alone
 
 
-def test_a_label_stands_while_there_is_a_weight():
+def test_a_label_stands_while_there_is_a_weight() -> None:
     objects = Objects(route(both(), labels={"mine": "kept"}))
     objects.say(gateway(), split(0))
     assert objects.one("HTTPRoute", "h")["metadata"]["labels"] == {"mine": "kept"}
@@ -81,7 +81,7 @@ def test_a_label_stands_while_there_is_a_weight():
     assert objects.one("HTTPRoute", "h")["metadata"]["labels"] == {"mine": "kept"}
 
 
-def test_the_label_may_be_another_one_or_none():
+def test_the_label_may_be_another_one_or_none() -> None:
     objects = Objects(route(both()))
     objects.say(gateway(httpRoute="h", disableInProgressLabel=True), split(10))
     assert "labels" not in objects.one("HTTPRoute", "h")["metadata"]
@@ -89,7 +89,7 @@ def test_the_label_may_be_another_one_or_none():
     assert objects.one("HTTPRoute", "h")["metadata"]["labels"] == {"k": "v"}
 
 
-def test_every_kind_is_edited_and_each_route_once():
+def test_every_kind_is_edited_and_each_route_once() -> None:
     objects = Objects(
         *(route(both(), kind=kind) for kind in ("HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute")),
         route(both(), name="second"),
@@ -110,7 +110,7 @@ def test_every_kind_is_edited_and_each_route_once():
     assert [name for (_, name), canary in carrying.items() if canary == 0] == ["other"]
 
 
-def test_routes_may_be_in_another_namespace():
+def test_routes_may_be_in_another_namespace() -> None:
     (ref,) = gateway(httpRoute="h", namespace="edge").needs({})
     assert (ref.namespace, ref.name) == ("edge", "h")
 
@@ -133,7 +133,7 @@ CONDITIONS = [
 ]
 
 
-def test_a_header_route_is_one_rule_for_each_that_carries_the_split():
+def test_a_header_route_is_one_rule_for_each_that_carries_the_split() -> None:
     api = {"path": {"type": "Exact", "value": "/api"}, "headers": [{"name": "v", "type": "Exact", "value": "2"}]}
     objects = Objects(route(both(name="main"), rule(backend("else")), both(matches=[api, ROOT], filters=[{"a": 1}])))
     before = objects.one("HTTPRoute", "h")
@@ -163,7 +163,7 @@ def test_a_header_route_is_one_rule_for_each_that_carries_the_split():
         ({"regex": "c+"}, ("RegularExpression", "c+")),
     ],
 )
-def test_headers_are_matched_as_asked(value, condition):
+def test_headers_are_matched_as_asked(value, condition) -> None:
     match = SetHeaderRoute.model_validate({"name": "t", "match": [{"headerName": "h", "headerValue": value}]}).match
     objects = Objects(route(both()))
     objects.say(gateway(managed=("t",)), split(5, routes=(HeaderRoute("t", match),), managed=("t",)))
@@ -171,14 +171,14 @@ def test_headers_are_matched_as_asked(value, condition):
     assert (found["type"], found["value"]) == condition
 
 
-def test_a_request_that_a_rule_excludes_gets_no_rule_of_its_own():
+def test_a_request_that_a_rule_excludes_gets_no_rule_of_its_own() -> None:
     excluded = {**ROOT, "headers": [{"name": "Agent", "type": "Exact", "value": "other"}]}
     objects = Objects(route(both(matches=[excluded])))
     objects.say(gateway(managed=("testers",)), split(5, routes=(HEADERS,), managed=("testers",)))
     assert len(rules(objects)) == 1
 
 
-def test_only_routes_that_want_header_routes_get_them():
+def test_only_routes_that_want_header_routes_get_them() -> None:
     objects = Objects(route(both()), route(both(), name="plain"), route(both(), kind="TCPRoute"))
     subject = gateway(("testers",), httpRoute="h", httpRoutes=[{"name": "plain"}], tcpRoute="h")
     objects.say(subject, split(5, routes=(HEADERS,), managed=("testers",)))
@@ -186,7 +186,7 @@ def test_only_routes_that_want_header_routes_get_them():
     assert counts == [2, 1, 1]
 
 
-def test_a_route_that_is_named_and_selected_gets_header_routes_and_one_that_is_selected_only_does_not():
+def test_a_route_that_is_named_and_selected_gets_header_routes_and_one_that_is_selected_only_does_not() -> None:
     mine = {"team": "shop"}
     objects = Objects(route(both(), labels=mine), route(both(), name="selected", labels=mine))
     subject = gateway(("testers",), httpRoute="h", httpRouteSelector={"matchLabels": mine})
@@ -195,14 +195,14 @@ def test_a_route_that_is_named_and_selected_gets_header_routes_and_one_that_is_s
     assert [weights(rules(objects, name=name)[0])["canary"] for name in ("h", "selected")] == [5, 5]
 
 
-def test_grpc_rules_without_matches_are_narrowed_too():
+def test_grpc_rules_without_matches_are_narrowed_too() -> None:
     bare = {"backendRefs": both()["backendRefs"]}
     objects = Objects(route(bare, kind="GRPCRoute"))
     objects.say(gateway(("testers",), grpcRoute="h"), split(5, routes=(HEADERS,), managed=("testers",)))
     assert rules(objects, "GRPCRoute")[1]["matches"] == [{"headers": CONDITIONS}]
 
 
-def test_rules_keep_their_meaning_where_the_definition_drops_their_names():
+def test_rules_keep_their_meaning_where_the_definition_drops_their_names() -> None:
     objects = Objects(route(both()))
     subject, standing = gateway(("testers",), httpRoute="h", steps=(STEP,)), {"managed": ("testers",)}
     (edit,) = objects.edits(subject, split(5, routes=(HEADERS,), **standing))
@@ -215,7 +215,7 @@ def test_rules_keep_their_meaning_where_the_definition_drops_their_names():
     assert rules(objects) == [both()]
 
 
-def test_an_unnamed_rule_of_somebody_for_the_canary_alone_stays():
+def test_an_unnamed_rule_of_somebody_for_the_canary_alone_stays() -> None:
     tested = rule(backend("canary"), matches=[{**ROOT, "headers": [{"name": "qa", "type": "Exact", "value": "1"}]}])
     objects = Objects(route(both(), tested))
     objects.say(gateway(("testers",), httpRoute="h", steps=(STEP,)), split(0, managed=("testers",)))
@@ -225,7 +225,7 @@ def test_an_unnamed_rule_of_somebody_for_the_canary_alone_stays():
 # ── experiments ──
 
 
-def test_experiments_get_backends_and_lose_them_again():
+def test_experiments_get_backends_and_lose_them_again() -> None:
     objects = Objects(route(both()))
     objects.say(gateway(), split(20, additional=(Destination("e", Hash("x"), 5),)))
     assert weights(rules(objects)[0]) == {"stable": 75, "canary": 20, "e": 5}
@@ -250,25 +250,25 @@ def test_experiments_get_backends_and_lose_them_again():
         ({"httpRouteSelector": {"matchLabels": {"a": "b"}}}, [route(both())], "No routes configured."),
     ],
 )
-def test_what_is_missing_is_named_and_nothing_is_written(config, objects, fault):
+def test_what_is_missing_is_named_and_nothing_is_written(config, objects, fault) -> None:
     with pytest.raises(RoutingError, match=fault):
         Objects(*objects).edits(gateway(**config), split(30))
 
 
-def test_what_the_configuration_gets_wrong_is_refused():
+def test_what_the_configuration_gets_wrong_is_refused() -> None:
     path = f"spec.strategy.canary.trafficRouting.plugins[{GATEWAY_API}]"
     assert Objects().fault(gateway(httpRuote="h")).startswith(f"{path}.httpRuote: Forbidden: unknown field")
     assert Objects().fault(gateway(httpRoutes=[{}])).startswith(f"{path}.httpRoutes[0].name: Invalid value: ")
     assert Objects().fault(gateway(configMap="older")) == ""
 
 
-def test_backends_are_told_by_services_so_these_have_to_be_named():
+def test_backends_are_told_by_services_so_these_have_to_be_named() -> None:
     manifest = make.rollout(canary={"stableService": "s", "trafficRouting": {"plugins": {GATEWAY_API: {}}}})
     (subject,) = routers(Rollout.model_validate(manifest), SETTINGS)
     assert Objects().fault(subject).startswith('spec.strategy.canary.canaryService: Invalid value: "": Canary service')
 
 
-def test_services_that_take_turns_are_told_by_the_split():
+def test_services_that_take_turns_are_told_by_the_split() -> None:
     manifest = make.rollout(
         canary={
             "pingPong": {"pingService": "ping", "pongService": "pong"},

@@ -31,7 +31,7 @@ def say(objects: Objects, canary: int, *routes: Any, **config: Any) -> None:
     objects.say(gateway(MANAGED, **config), split(canary, routes=routes, managed=MANAGED))
 
 
-def test_a_copying_rule_stands_before_those_of_others_and_follows_their_weights():
+def test_a_copying_rule_stands_before_those_of_others_and_follows_their_weights() -> None:
     found = both(name="main", filters=[{"type": "CORS"}], timeouts={"request": "3s"})
     objects = Objects(route(rule(backend("else")), found))
     before = objects.one("HTTPRoute", "h")
@@ -50,7 +50,7 @@ def test_a_copying_rule_stands_before_those_of_others_and_follows_their_weights(
     assert objects.one("HTTPRoute", "h")["spec"] == before["spec"]
 
 
-def test_copies_stand_beside_header_routes_and_for_each_rule_that_carries_the_split():
+def test_copies_stand_beside_header_routes_and_for_each_rule_that_carries_the_split() -> None:
     objects = Objects(route(both(), both(matches=[{"path": {"type": "Exact", "value": "/x"}}])))
     say(objects, 20, mirror(), header("testers", agent="x"))
     names = [each.get("name", "") for each in rules(objects)]
@@ -83,20 +83,20 @@ PREFIX = {"path": {"type": "PathPrefix", "value": "/api"}}
         ({**ROOT, "headers": [{"name": "a", "value": "1"}]}, {"headers": {"a": {"exact": "2"}}}, None),
     ],
 )
-def test_only_requests_are_copied_that_meet_the_rule_and_the_route(standing, asked, met):
+def test_only_requests_are_copied_that_meet_the_rule_and_the_route(standing, asked, met) -> None:
     objects = Objects(route(both(matches=[standing])))
     say(objects, 20, mirror(asked))
     assert [each["matches"] for each in rules(objects)[:-1]] == ([] if met is None else [[met]])
 
 
-def test_two_conditions_that_nothing_says_both_of_are_told():
+def test_two_conditions_that_nothing_says_both_of_are_told() -> None:
     objects = Objects(route(both(matches=[PREFIX])))
     subject = gateway(MANAGED)
     with pytest.raises(RoutingError, match="no condition says both path /api and path"):
         objects.edits(subject, split(20, routes=(mirror({"path": {"regex": "/a.*"}}),), managed=MANAGED))
 
 
-def test_copies_are_known_again_where_the_definition_drops_their_names():
+def test_copies_are_known_again_where_the_definition_drops_their_names() -> None:
     mine = rule(
         backend("stable", 100),
         backend("canary", 0),
@@ -123,13 +123,13 @@ def test_copies_are_known_again_where_the_definition_drops_their_names():
         ({"httpRoute": "h"}, {"method": {"prefix": "G"}}, ".setMirrorRoute.match[0].method: Invalid value: "),
     ],
 )
-def test_a_mirror_step_that_cannot_be_said_is_refused(config, match, fault):
+def test_a_mirror_step_that_cannot_be_said_is_refused(config, match, fault) -> None:
     told = Objects().fault(gateway(MANAGED, steps=(step(match),), **config))
     assert told.startswith(f"spec.strategy.canary.steps[1]{fault}")
     assert Objects().fault(gateway(MANAGED, httpRoute="h", steps=(step(),))) == ""
 
 
-def test_beside_istio_a_mirror_step_is_istios():
+def test_beside_istio_a_mirror_step_is_istios() -> None:
     routing = {**make.ISTIO["trafficRouting"], "plugins": {GATEWAY_API: {"grpcRoute": "h"}}}
     manifest = make.rollout(step(), canary={**make.ISTIO, "trafficRouting": routing})
     _, subject = routers(Rollout.model_validate(manifest), SETTINGS)

@@ -63,19 +63,19 @@ def weights(vs: Obj, route: int = 0) -> dict[str, int | None]:
     return {d["destination"]["host"]: d.get("weight") for d in vs["spec"]["http"][route]["route"]}
 
 
-def test_weights_are_set_in_place():
+def test_weights_are_set_in_place() -> None:
     before = virtual_service({"route": [destination("stable", 100), destination("canary", 0)]})
     assert edited(before, split(20))["spec"]["http"] == [
         {"route": [destination("stable", 80), destination("canary", 20)]}
     ]
 
 
-def test_nothing_is_written_where_the_weights_stand_already():
+def test_nothing_is_written_where_the_weights_stand_already() -> None:
     before = virtual_service({"route": [destination("stable", 80), destination("canary", 20)]})
     assert list(router().edit(found(before), split(20))) == []
 
 
-def test_an_edit_tells_what_it_does():
+def test_an_edit_tells_what_it_does() -> None:
     before = virtual_service({"route": [destination("stable", 100), destination("canary", 0)]})
     (edit,) = router().edit(found(before), split(5))
     assert (edit.event.reason, edit.event.message) == (
@@ -84,7 +84,7 @@ def test_an_edit_tells_what_it_does():
     )
 
 
-def test_hosts_count_up_to_their_first_dot():
+def test_hosts_count_up_to_their_first_dot() -> None:
     before = virtual_service(
         {"route": [destination("stable.default.svc.cluster.local", 100), destination("canary.default", 0)]}
     )
@@ -94,24 +94,24 @@ def test_hosts_count_up_to_their_first_dot():
     }
 
 
-def test_experiments_get_entries_and_lose_them_again():
+def test_experiments_get_entries_and_lose_them_again() -> None:
     before = virtual_service({"route": [destination("stable", 100), destination("canary", 0)]})
     during = edited(before, split(20, Destination("ex", Hash("x"), 5)))
     assert weights(during) == {"stable": 75, "canary": 20, "ex": 5}
     assert weights(edited(during, split(20))) == {"stable": 80, "canary": 20}
 
 
-def test_strangers_without_weight_stay():
+def test_strangers_without_weight_stay() -> None:
     before = virtual_service({"route": [destination("stable", 100), destination("canary", 0), destination("other", 0)]})
     assert weights(edited(before, split(20))) == {"stable": 80, "canary": 20, "other": 0}
 
 
-def test_a_stranger_with_a_weight_loses_its_entry():
+def test_a_stranger_with_a_weight_loses_its_entry() -> None:
     third = [destination("stable", 90), destination("canary", 0), destination("shadow", 10)]
     assert weights(edited(virtual_service({"route": third}), split(0))) == {"stable": 100, "canary": 0}
 
 
-def test_only_the_named_routes_are_edited():
+def test_only_the_named_routes_are_edited() -> None:
     plain = {"name": "plain", "route": [destination("stable", 100), destination("canary", 0)]}
     primary = {"name": "primary", "match": [{"uri": {"prefix": "/"}}], "route": plain["route"]}
     after = edited(
@@ -122,7 +122,7 @@ def test_only_the_named_routes_are_edited():
     assert after["spec"]["http"][1]["match"] == primary["match"]
 
 
-def test_several_virtual_services_are_edited():
+def test_several_virtual_services_are_edited() -> None:
     one = virtual_service({"route": [destination("stable", 100), destination("canary", 0)]}, name="one")
     two = virtual_service({"route": [destination("canary", 0), destination("stable", 100)]}, name="two")
     istio = {"virtualServices": [{"name": "one"}, {"name": "two"}]}
@@ -140,7 +140,7 @@ def test_several_virtual_services_are_edited():
         ("vs.mesh.cluster.local", "mesh", "vs"),
     ],
 )
-def test_a_name_may_hold_a_namespace(written, namespace, name):
+def test_a_name_may_hold_a_namespace(written, namespace, name) -> None:
     (ref,) = router({"virtualService": {"name": written}}).needs({})
     assert (ref.namespace, ref.name) == (namespace, name)
 
@@ -163,7 +163,7 @@ def test_a_name_may_hold_a_namespace(written, namespace, name):
         ),
     ],
 )
-def test_a_virtual_service_that_cannot_carry_the_split_is_refused(http, istio, fault):
+def test_a_virtual_service_that_cannot_carry_the_split_is_refused(http, istio, fault) -> None:
     told = router(istio).fault(found(virtual_service(*http)))
     path = "spec.strategy.canary.trafficRouting.istio.virtualService.name"
     assert told.startswith(f'{path}: Invalid value: "vs": Istio VirtualService has invalid HTTP routes. Error: ')
@@ -172,7 +172,7 @@ def test_a_virtual_service_that_cannot_carry_the_split_is_refused(http, istio, f
         list(router(istio).edit(found(virtual_service(*http)), split(20)))
 
 
-def test_a_kind_of_route_that_a_virtual_service_has_none_of_is_not_asked_for():
+def test_a_kind_of_route_that_a_virtual_service_has_none_of_is_not_asked_for() -> None:
     tls = {
         "match": [{"port": 3000, "sniHosts": ["shop"]}],
         "route": [destination("stable", 100), destination("canary", 0)],
@@ -186,16 +186,16 @@ def test_a_kind_of_route_that_a_virtual_service_has_none_of_is_not_asked_for():
     assert "http" not in after["spec"]
 
 
-def test_a_missing_virtual_service_is_named():
+def test_a_missing_virtual_service_is_named() -> None:
     assert router().fault({}).endswith('"vs": virtualservices.networking.istio.io "vs" not found')
 
 
-def test_one_or_several_must_be_named():
+def test_one_or_several_must_be_named() -> None:
     both = {"virtualService": {"name": "vs"}, "virtualServices": [{"name": "vs"}]}
     assert "either VirtualService or VirtualServices must be configured" in router(both).fault({})
 
 
-def test_istio_is_asked_before_other_routers_and_stops_them_by_what_it_lacks():
+def test_istio_is_asked_before_other_routers_and_stops_them_by_what_it_lacks() -> None:
     given = {"istio": {"virtualService": {"name": "vs"}}, "smi": {}}
     manifest = make.rollout(make.weight(20), canary={**make.ISTIO, "trafficRouting": given})
     asked = routers(Rollout.model_validate(manifest), SETTINGS)
@@ -205,7 +205,7 @@ def test_istio_is_asked_before_other_routers_and_stops_them_by_what_it_lacks():
         list(asked[0].edit({}, split(20)))
 
 
-def test_without_istio_no_kind_is_needed():
+def test_without_istio_no_kind_is_needed() -> None:
     assert needed_resources(make.rollout(make.weight(20)), SETTINGS) == ()
     assert needed_resources(make.rollout(canary=make.ISTIO), SETTINGS) == (SETTINGS.virtual_services,)
 
@@ -221,7 +221,7 @@ routes = st.fixed_dictionaries(
 
 
 @given(primary=routes, others=st.lists(routes, max_size=3), sequence=st.lists(st.integers(0, 100), max_size=6))
-def test_no_sequence_of_weights_loses_anything_of_the_object(primary, others, sequence):
+def test_no_sequence_of_weights_loses_anything_of_the_object(primary, others, sequence) -> None:
     http = [{**route, "name": f"other-{index}"} for index, route in enumerate(others)]
     before = virtual_service(*http, {**primary, "name": "primary"})
     istio = {"virtualService": {"name": "vs", "routes": ["primary"]}}

@@ -54,7 +54,7 @@ MANAGED = ("head", "copy")
 
 
 @pytest.mark.parametrize("value", [{"exact": "x"}, {"prefix": "x"}, {"regex": "x.*"}])
-def test_a_header_route_sends_matching_requests_to_the_canary(value):
+def test_a_header_route_sends_matching_requests_to_the_canary(value) -> None:
     after = edited(virtual_service(PRIMARY), split(20, routes=(header(**value),), managed=MANAGED))
     assert after["spec"]["http"][0] == {
         "name": "head",
@@ -64,7 +64,7 @@ def test_a_header_route_sends_matching_requests_to_the_canary(value):
     assert weights(after, 1) == {"stable": 80, "canary": 20}
 
 
-def test_a_mirror_route_copies_requests_and_follows_the_weights():
+def test_a_mirror_route_copies_requests_and_follows_the_weights() -> None:
     wanted = split(
         20, routes=(mirror(percentage=35, path={"prefix": "/api"}, headers={"a": {"exact": "b"}}),), managed=MANAGED
     )
@@ -81,7 +81,7 @@ def test_a_mirror_route_copies_requests_and_follows_the_weights():
     }
 
 
-def test_ours_come_first_in_their_order_and_others_keep_theirs():
+def test_ours_come_first_in_their_order_and_others_keep_theirs() -> None:
     other = {"name": "other", "match": [{"uri": {"exact": "/x"}}], "route": PRIMARY["route"]}
     istio = {"virtualService": {"name": "vs", "routes": ["primary"]}}
     wanted = split(0, routes=(mirror(), header()), managed=("copy", "head"))
@@ -91,7 +91,7 @@ def test_ours_come_first_in_their_order_and_others_keep_theirs():
 
 
 @pytest.mark.parametrize("name", [{}, {"name": "primary"}], ids=["without a name", "by name"])
-def test_the_only_route_of_others_keeps_getting_weights_beside_a_header_route(name):
+def test_the_only_route_of_others_keeps_getting_weights_beside_a_header_route(name) -> None:
     """Upstream then silently writes none to one that has a name."""
     primary = {**name, "route": PRIMARY["route"]}
     first = edited(virtual_service(primary), split(0, routes=(header(),), managed=MANAGED))
@@ -100,7 +100,7 @@ def test_the_only_route_of_others_keeps_getting_weights_beside_a_header_route(na
 
 
 @pytest.mark.parametrize("name", [{}, {"name": "primary"}], ids=["without a name", "by name"])
-def test_the_only_route_of_others_keeps_getting_weights_beside_a_mirror(name):
+def test_the_only_route_of_others_keeps_getting_weights_beside_a_mirror(name) -> None:
     """Upstream then writes those of the mirror alone."""
     primary = {**name, "route": PRIMARY["route"]}
     first = edited(virtual_service(primary), split(0, routes=(mirror(),), managed=MANAGED))
@@ -108,7 +108,7 @@ def test_the_only_route_of_others_keeps_getting_weights_beside_a_mirror(name):
     assert [weights(after, place) for place in (0, 1)] == [{"stable": 70, "canary": 30}] * 2
 
 
-def test_managed_routes_that_stood_behind_others_come_first_in_their_order():
+def test_managed_routes_that_stood_behind_others_come_first_in_their_order() -> None:
     header_routes = (header("b"), header("a"))
     behind = [{"name": name, "route": [destination("canary", 100)]} for name in ("x", "a", "b")]
     istio = {"virtualService": {"name": "vs", "routes": ["primary"]}}
@@ -117,14 +117,14 @@ def test_managed_routes_that_stood_behind_others_come_first_in_their_order():
     assert [route["name"] for route in after["spec"]["http"]] == ["b", "a", "x", "primary"]
 
 
-def test_a_route_that_stands_already_is_not_written_again():
+def test_a_route_that_stands_already_is_not_written_again() -> None:
     """Upstream updates it in each pass."""
     wanted = split(20, routes=(header(), mirror()), managed=MANAGED)
     after = edited(virtual_service(PRIMARY), wanted)
     assert list(router(managed=MANAGED).edit(found(after), wanted)) == []
 
 
-def test_unnamed_routes_are_not_multiplied():
+def test_unnamed_routes_are_not_multiplied() -> None:
     """Upstream makes n² of n unnamed routes."""
     plain = {"route": PRIMARY["route"]}
     istio = {"virtualService": {"name": "vs", "routes": ["primary"]}}
@@ -133,7 +133,7 @@ def test_unnamed_routes_are_not_multiplied():
     assert len(after["spec"]["http"]) == 4
 
 
-def test_routes_that_stand_no_longer_are_removed_once():
+def test_routes_that_stand_no_longer_are_removed_once() -> None:
     with_route = edited(virtual_service(PRIMARY), split(20, routes=(header(), mirror()), managed=MANAGED))
     after = edited(with_route, split(0, managed=MANAGED))
     assert after == virtual_service(PRIMARY)
@@ -166,7 +166,7 @@ def subset_router(managed: tuple[str, ...] = ()) -> Any:
     return router(SUBSETS, managed, canaryService="", stableService="")
 
 
-def test_subsets_select_pods_by_hash_before_they_get_a_share():
+def test_subsets_select_pods_by_hash_before_they_get_a_share() -> None:
     before = rule({"name": "s", "labels": {"app": "x"}}, {"name": "c", "trafficPolicy": {"a": 1}}, {"name": "qa"})
     edits = list(subset_router().edit(both(virtual_service(BY_SUBSET), before), split(20)))
     assert [edit.event.reason for edit in edits] == ["UpdatedDestinationRule", "Updated VirtualService"]
@@ -184,7 +184,7 @@ def test_subsets_select_pods_by_hash_before_they_get_a_share():
 
 
 @pytest.mark.parametrize(("weight", "first"), [(0, "Updated VirtualService"), (20, "UpdatedDestinationRule")])
-def test_a_subset_gives_up_its_share_before_it_changes_its_pods_and_has_them_before_it_gets_one(weight, first):
+def test_a_subset_gives_up_its_share_before_it_changes_its_pods_and_has_them_before_it_gets_one(weight, first) -> None:
     old = {"rollouts-pod-template-hash": "old"}
     before = rule({"name": "s", "labels": old}, {"name": "c", "labels": {"rollouts-pod-template-hash": "older"}})
     shared = {"route": [destination("shop", 50, subset="s"), destination("shop", 50, subset="c")]}
@@ -193,7 +193,7 @@ def test_a_subset_gives_up_its_share_before_it_changes_its_pods_and_has_them_bef
     assert [edit.event.reason for edit in edits] == [first, *others]
 
 
-def test_subsets_of_experiments_come_and_go():
+def test_subsets_of_experiments_come_and_go() -> None:
     extra = Destination("exp", Hash("e"), 0)
     before = rule({"name": "s"}, {"name": "c"}, {"name": "qa"})
     vs = virtual_service(BY_SUBSET)
@@ -203,7 +203,7 @@ def test_subsets_of_experiments_come_and_go():
     assert [subset["name"] for subset in edit.want["spec"]["subsets"]] == ["s", "c", "qa"]
 
 
-def test_a_header_route_goes_to_the_subset_of_the_rule():
+def test_a_header_route_goes_to_the_subset_of_the_rule() -> None:
     (_, edit) = subset_router(("head",)).edit(
         both(virtual_service(BY_SUBSET), rule({"name": "s"}, {"name": "c"})),
         split(0, routes=(header(),), managed=("head",)),
@@ -211,14 +211,14 @@ def test_a_header_route_goes_to_the_subset_of_the_rule():
     assert edit.want["spec"]["http"][0]["route"] == [{"destination": {"host": "shop", "subset": "c"}, "weight": 100}]
 
 
-def test_a_missing_rule_or_subset_is_named():
+def test_a_missing_rule_or_subset_is_named() -> None:
     with pytest.raises(RoutingError, match='"rule" not found'):
         list(subset_router().edit(found(virtual_service(BY_SUBSET)), split(20)))
     lacking = virtual_service({"route": [destination("shop", 100, subset="s")]})
     assert "Canary DestinationRule subset 'c' not found in route" in subset_router().fault(found(lacking))
 
 
-def test_other_subsets_keep_their_share():
+def test_other_subsets_keep_their_share() -> None:
     istio = {**SUBSETS, "destinationRule": {**SUBSETS["destinationRule"], "additionalSubsetNames": ["exp"]}}
     three = {"route": [*BY_SUBSET["route"], destination("shop", 20, subset="exp")]}
     subject = router(istio, canaryService="", stableService="")
@@ -228,7 +228,7 @@ def test_other_subsets_keep_their_share():
         assert shares == {"s": stable, "c": canary, "exp": 20}
 
 
-def test_a_released_rule_selects_by_hash_no_longer():
+def test_a_released_rule_selects_by_hash_no_longer() -> None:
     before = rule({"name": "s", "labels": {"app": "x"}}, {"name": "c", "labels": {}})
     (edit, *_) = subset_router().edit(both(virtual_service(BY_SUBSET), before), split(20))
     assert release(edit.want)["spec"] == before["spec"]
@@ -248,12 +248,12 @@ def other_sections(**sections: Any) -> Obj:
     return {**vs, "spec": {"hosts": ["shop"], **sections}}
 
 
-def test_a_sole_tls_route_is_edited():
+def test_a_sole_tls_route_is_edited() -> None:
     after = edited(other_sections(tls=[secure(443, "a")]), split(20), router())
     assert [d["weight"] for d in after["spec"]["tls"][0]["route"]] == [80, 20]
 
 
-def test_tls_routes_are_found_by_port_and_names_in_any_order():
+def test_tls_routes_are_found_by_port_and_names_in_any_order() -> None:
     istio = {"virtualService": {"name": "vs", "tlsRoutes": [{"port": 443, "sniHosts": ["b", "a"]}]}}
     vs = other_sections(tls=[secure(443, "c"), secure(443, "a", "b"), secure(8443, "a", "b")])
     after = edited(vs, split(20), router(istio))
@@ -269,14 +269,14 @@ def test_tls_routes_are_found_by_port_and_names_in_any_order():
         ({"sniHosts": ["b"]}, [0, 20, 0]),
     ],
 )
-def test_tls_routes_are_found_by_port_or_names_alone_where_none_is_without_the_other(wanted, edited_ones):
+def test_tls_routes_are_found_by_port_or_names_alone_where_none_is_without_the_other(wanted, edited_ones) -> None:
     istio = {"virtualService": {"name": "vs", "tlsRoutes": [wanted]}}
     vs = other_sections(tls=[secure(443, "a"), secure(8443, "b"), secure(None, "a")])
     after = edited(vs, split(20), router(istio))
     assert [route["route"][1]["weight"] for route in after["spec"]["tls"]] == edited_ones
 
 
-def test_of_two_routes_with_one_name_the_first_is_edited():
+def test_of_two_routes_with_one_name_the_first_is_edited() -> None:
     istio = {"virtualService": {"name": "vs", "routes": ["primary"]}}
     after = edited(virtual_service(PRIMARY, PRIMARY), split(20), router(istio))
     assert [weights(after, place)["canary"] for place in (0, 1)] == [20, 0]
@@ -291,7 +291,7 @@ def test_of_two_routes_with_one_name_the_first_is_edited():
         ({"tcp": [PRIMARY]}, {"tcpRoutes": [{"port": 1}]}, "has invalid TCP routes. Error: No matching TCP routes"),
     ],
 )
-def test_a_fault_names_the_kind_of_route(sections, wanted, told):
+def test_a_fault_names_the_kind_of_route(sections, wanted, told) -> None:
     istio = {"virtualServices": [{"name": "vs", **wanted}]}
     fault = router(istio).fault(found(other_sections(**sections)))
     path = "spec.strategy.canary.trafficRouting.istio.virtualServices.name"
@@ -299,20 +299,20 @@ def test_a_fault_names_the_kind_of_route(sections, wanted, told):
     assert told in fault
 
 
-def test_a_tls_route_on_two_ports_is_never_chosen():
+def test_a_tls_route_on_two_ports_is_never_chosen() -> None:
     two = {**secure(443, "a"), "match": [{"port": 443, "sniHosts": ["a"]}, {"port": 8443, "sniHosts": ["a"]}]}
     istio = {"virtualService": {"name": "vs", "tlsRoutes": [{"port": 443, "sniHosts": ["a"]}]}}
     assert "No matching TLS routes found" in router(istio).fault(found(other_sections(tls=[two])))
 
 
-def test_tcp_routes_are_found_by_port():
+def test_tcp_routes_are_found_by_port() -> None:
     tcp = [{"match": [{"port": port}], "route": PRIMARY["route"]} for port in (3306, 5432)]
     istio = {"virtualService": {"name": "vs", "tcpRoutes": [{"port": 5432}]}}
     after = edited(other_sections(tcp=tcp), split(20), router(istio))
     assert [route["route"][1]["weight"] for route in after["spec"]["tcp"]] == [0, 20]
 
 
-def test_http_and_tls_of_one_object_are_both_edited():
+def test_http_and_tls_of_one_object_are_both_edited() -> None:
     istio = {"virtualService": {"name": "vs", "routes": ["primary"]}}
     vs = other_sections(http=[PRIMARY], tls=[secure(443, "a")])
     after = edited(vs, split(20), router(istio))
@@ -321,7 +321,7 @@ def test_http_and_tls_of_one_object_are_both_edited():
 
 
 @pytest.mark.parametrize("section", ["http", "tls"])
-def test_each_section_of_one_object_has_to_carry_the_split(section):
+def test_each_section_of_one_object_has_to_carry_the_split(section) -> None:
     istio = {"virtualService": {"name": "vs", "routes": ["primary"], "tlsRoutes": [{"port": 443}]}}
     sections = {"http": [PRIMARY], "tls": [secure(443, "a")]}
     lacking = {**sections[section][0], "route": [destination("stable", 100)]}

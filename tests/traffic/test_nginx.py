@@ -29,7 +29,7 @@ def nginx(**value: Any) -> Any:
     return router("nginx", {"stableIngress": "main", **value} if "stableIngresses" not in value else value, **routing)
 
 
-def test_the_canary_ingress_is_made_beside_the_stable_one():
+def test_the_canary_ingress_is_made_beside_the_stable_one() -> None:
     objects = Objects(ingress(tls=[{"secretName": "s"}], ingressClassName="nginx"))
     assert objects.say(nginx(), split(15)) == ["CreatingCanaryIngress"]
     made = objects.one("Ingress", "r-main-canary")
@@ -43,14 +43,14 @@ def test_the_canary_ingress_is_made_beside_the_stable_one():
     assert objects.one("Ingress", "main") == ingress(tls=[{"secretName": "s"}], ingressClassName="nginx")
 
 
-def test_the_weight_follows():
+def test_the_weight_follows() -> None:
     objects = Objects(ingress())
     objects.say(nginx(), split(15))
     assert objects.say(nginx(), split(40)) == ["PatchingCanaryIngress"]
     assert objects.one("Ingress", "r-main-canary")["metadata"]["annotations"][f"{PREFIX}/canary-weight"] == "40"
 
 
-def test_annotations_of_others_survive_and_labels_do_not():
+def test_annotations_of_others_survive_and_labels_do_not() -> None:
     objects = Objects(ingress())
     objects.say(nginx(), split(15))
     made = objects.one("Ingress", "r-main-canary")
@@ -61,7 +61,7 @@ def test_annotations_of_others_survive_and_labels_do_not():
     assert "labels" not in objects.one("Ingress", "r-main-canary")["metadata"]
 
 
-def test_only_paths_to_the_stable_service_are_redirected_and_only_their_rules_are_taken():
+def test_only_paths_to_the_stable_service_are_redirected_and_only_their_rules_are_taken() -> None:
     other = {"host": "other", "http": {"paths": [path("else")]}}
     mixed = {"host": "shop", "http": {"paths": [path("stable"), path("else", "/x")]}}
     bare = {"host": "bare"}
@@ -72,7 +72,7 @@ def test_only_paths_to_the_stable_service_are_redirected_and_only_their_rules_ar
     assert rules == [{"host": "shop", "http": {"paths": [path("canary"), path("else", "/x")]}}]
 
 
-def test_prefix_and_annotations_of_the_users_own():
+def test_prefix_and_annotations_of_the_users_own() -> None:
     objects = Objects(ingress(annotations={"kubernetes.io/ingress.class": "own", "x": "y"}))
     subject = nginx(
         annotationPrefix="custom.io",
@@ -90,7 +90,7 @@ def test_prefix_and_annotations_of_the_users_own():
     }
 
 
-def test_a_whole_other_than_100_is_told():
+def test_a_whole_other_than_100_is_told() -> None:
     objects = Objects(ingress())
     objects.say(nginx(maxTrafficWeight=1000), split(5, whole=1000))
     annotations = objects.one("Ingress", "r-main-canary")["metadata"]["annotations"]
@@ -109,20 +109,20 @@ def test_a_total_below_a_hundred_is_multiplied_because_ingress_nginx_takes_it_fo
     assert (annotations[f"{PREFIX}/canary-weight"], annotations[f"{PREFIX}/canary-weight-total"]) == said
 
 
-def test_several_stable_ingresses_each_get_a_canary():
+def test_several_stable_ingresses_each_get_a_canary() -> None:
     objects = Objects(ingress(), ingress(name="second"))
     assert len(objects.say(nginx(stableIngresses=["main", "second"]), split(5))) == 2
     assert objects.one("Ingress", "r-second-canary")
 
 
-def test_long_names_keep_their_suffix():
+def test_long_names_keep_their_suffix() -> None:
     objects = Objects(ingress(name="i" * 253))
     objects.say(nginx(stableIngresses=["i" * 253]), split(5))
     (name,) = (name for _, name in objects.all if name.endswith("-canary"))
     assert len(name) == 253
 
 
-def test_an_ingress_of_somebody_else_is_never_touched():
+def test_an_ingress_of_somebody_else_is_never_touched() -> None:
     objects = Objects(ingress(), ingress(name="r-main-canary"))
     with pytest.raises(RoutingError, match="canary ingress `r-main-canary` controlled by different object"):
         objects.edits(nginx(), split(5))
@@ -137,5 +137,5 @@ def test_an_ingress_of_somebody_else_is_never_touched():
         ({"stableIngress": "main", "stableIngresses": ["a"]}, [], "must be configured. Both are configured."),
     ],
 )
-def test_what_is_missing_is_named(value, objects, fault):
+def test_what_is_missing_is_named(value, objects, fault) -> None:
     assert fault in Objects(*objects).fault(nginx(**value))

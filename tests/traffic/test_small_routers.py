@@ -23,7 +23,7 @@ def thing(kind: str, name: str, spec: Obj, **metadata: Any) -> Obj:
 # ── SMI ──
 
 
-def test_smi_makes_a_split_of_its_own_and_keeps_it():
+def test_smi_makes_a_split_of_its_own_and_keeps_it() -> None:
     objects, subject = Objects(), router("smi", {"rootService": "root"})
     assert objects.say(subject, split(10)) == ["TrafficSplitCreated"]
     made = objects.one("TrafficSplit", "r")
@@ -37,7 +37,7 @@ def test_smi_makes_a_split_of_its_own_and_keeps_it():
     assert [(one["service"], one["weight"]) for one in backends] == [("canary", "20"), ("e", "5"), ("stable", "75")]
 
 
-def test_smi_leaves_somebody_elses_split_alone():
+def test_smi_leaves_somebody_elses_split_alone() -> None:
     objects = Objects(thing("TrafficSplit", "mine", {}))
     with pytest.raises(RoutingError, match="Rollout does not own TrafficSplit `mine`"):
         objects.edits(router("smi", {"trafficSplitName": "mine"}), split(10))
@@ -54,7 +54,7 @@ def traefik_service(*names: str) -> Obj:
 TRAEFIK = router("traefik", {"weightedTraefikServiceName": "t"})
 
 
-def test_traefik_weighs_two_services_and_leaves_the_others():
+def test_traefik_weighs_two_services_and_leaves_the_others() -> None:
     objects = Objects(traefik_service("stable", "other", "canary"))
     assert objects.say(TRAEFIK, split(30)) == ["TraefikServiceUpdated"]
     services = objects.one("TraefikService", "t")["spec"]["weighted"]["services"]
@@ -71,7 +71,7 @@ def test_traefik_weighs_two_services_and_leaves_the_others():
         ([traefik_service("canary")], "traefik stable service was not found"),
     ],
 )
-def test_traefik_says_what_is_missing_and_writes_nothing(found, fault):
+def test_traefik_says_what_is_missing_and_writes_nothing(found, fault) -> None:
     with pytest.raises(RoutingError, match=fault):
         Objects(*found).edits(TRAEFIK, split(30))
 
@@ -94,7 +94,7 @@ def shares(rule: Obj) -> Obj:
     return {one["serviceName"]: one.get("weight") for one in rule["backends"]}
 
 
-def test_apisix_weighs_the_named_rules_only():
+def test_apisix_weighs_the_named_rules_only() -> None:
     objects = Objects(apisix_route("a", "b"))
     objects.say(apisix("b"), split(30))
     rules = objects.one("ApisixRoute", "route")["spec"]["http"]
@@ -102,7 +102,7 @@ def test_apisix_weighs_the_named_rules_only():
     assert objects.one("ApisixRoute", "route")["spec"]["stream"] == ["kept"]
 
 
-def test_apisix_takes_the_rule_named_like_the_route_when_none_is_named():
+def test_apisix_takes_the_rule_named_like_the_route_when_none_is_named() -> None:
     objects = Objects(apisix_route("route", "b"))
     objects.say(apisix(), split(30))
     assert shares(objects.one("ApisixRoute", "route")["spec"]["http"][0]) == {"stable": 70, "canary": 30}
@@ -116,7 +116,7 @@ def test_apisix_takes_the_rule_named_like_the_route_when_none_is_named():
         ({"regex": "1."}, ("RegexMatch", "1.")),
     ],
 )
-def test_an_apisix_header_route_says_what_the_header_is_like(value: Obj, said: tuple[str, str]):
+def test_an_apisix_header_route_says_what_the_header_is_like(value: Obj, said: tuple[str, str]) -> None:
     match = SetHeaderRoute.model_validate({"name": "h", "match": [{"headerName": "X", "headerValue": value}]}).match
     objects = Objects(apisix_route("route"))
     objects.say(apisix(managed=("h",)), split(30, routes=(HeaderRoute("h", match),), managed=("h",)))
@@ -124,7 +124,7 @@ def test_an_apisix_header_route_says_what_the_header_is_like(value: Obj, said: t
     assert (expression["op"], expression["value"]) == said
 
 
-def test_an_apisix_header_route_is_a_route_of_its_own_that_goes_again():
+def test_an_apisix_header_route_is_a_route_of_its_own_that_goes_again() -> None:
     objects, subject = Objects(apisix_route("a", "b")), apisix("b", managed=("h",))
     objects.say(subject, split(30, routes=(header("h", agent="x"),), managed=("h",)))
     made = objects.one("ApisixRoute", "h")
@@ -136,7 +136,7 @@ def test_an_apisix_header_route_is_a_route_of_its_own_that_goes_again():
     assert ("ApisixRoute", "h") not in objects.all
 
 
-def test_an_apisix_route_of_somebody_else_is_neither_taken_nor_deleted():
+def test_an_apisix_route_of_somebody_else_is_neither_taken_nor_deleted() -> None:
     objects, subject = Objects(apisix_route("route"), thing("ApisixRoute", "h", {})), apisix(managed=("h",))
     with pytest.raises(RoutingError, match=r"duplicate ApisixRoute \[h\] already exists"):
         objects.edits(subject, split(30, routes=(header("h", agent="x"),), managed=("h",)))
@@ -156,7 +156,7 @@ def test_an_apisix_route_of_somebody_else_is_neither_taken_nor_deleted():
         ),
     ],
 )
-def test_apisix_says_what_is_missing(found, fault):
+def test_apisix_says_what_is_missing(found, fault) -> None:
     with pytest.raises(RoutingError, match=fault):
         Objects(*found).edits(apisix(), split(30))
 
@@ -173,7 +173,7 @@ def ambassador(recorded: int | None = None) -> Any:
     return router("ambassador", {"mappings": ["m"]}, status={"canary": {"weights": weights}})
 
 
-def test_an_ambassador_canary_mapping_lives_as_long_as_its_weight():
+def test_an_ambassador_canary_mapping_lives_as_long_as_its_weight() -> None:
     objects = Objects(mapping(timeout_ms=5))
     assert objects.say(ambassador(), split(0)) == []
     objects.say(ambassador(0), split(30))
@@ -189,7 +189,7 @@ def test_an_ambassador_canary_mapping_lives_as_long_as_its_weight():
     assert edit.want is None
 
 
-def test_an_ambassador_base_mapping_must_be_there_without_weight():
+def test_an_ambassador_base_mapping_must_be_there_without_weight() -> None:
     assert "must provide at least one mapping" in Objects().fault(router("ambassador", {"mappings": []}))
     assert 'mappings.getambassador.io "m" not found' in Objects().fault(ambassador())
     weighted = Objects(mapping(weight=5))
@@ -215,7 +215,7 @@ def mesh() -> Objects:
     )
 
 
-def test_app_mesh_nodes_follow_the_pods_before_the_router_the_weights():
+def test_app_mesh_nodes_follow_the_pods_before_the_router_the_weights() -> None:
     objects, subject = mesh(), router("appMesh", MESH)
     assert objects.say(subject, split(30)) == ["VirtualNodeUpdated", "VirtualNodeUpdated", "VirtualRouterUpdated"]
     node = objects.one("VirtualNode", "vn-c")["spec"]["podSelector"]["matchLabels"]
@@ -224,7 +224,7 @@ def test_app_mesh_nodes_follow_the_pods_before_the_router_the_weights():
     assert [one["weight"] for one in action["weightedTargets"]] == [30, 70]
 
 
-def test_an_app_mesh_canary_node_selects_nobody_while_there_is_no_canary():
+def test_an_app_mesh_canary_node_selects_nobody_while_there_is_no_canary() -> None:
     objects = mesh()
     objects.say(router("appMesh", MESH), split(0, same=True))
     labels = {
@@ -234,7 +234,7 @@ def test_an_app_mesh_canary_node_selects_nobody_while_there_is_no_canary():
     assert labels == {"vn-c": "canary-hash", "vn-s": "old"}
 
 
-def test_app_mesh_says_what_is_missing():
+def test_app_mesh_says_what_is_missing() -> None:
     assert "must provide virtual-service" in Objects().fault(router("appMesh", {}))
     assert 'virtualservices.appmesh.k8s.aws "vs" not found' in Objects().fault(router("appMesh", MESH))
     unrouted = Objects(thing("VirtualService", "vs", {}))
