@@ -10,10 +10,11 @@ import rollouts
 from analysis.providers.egress import Egress
 from analysis.providers.http import Http
 from rollouts.flags import FLAGS
+from rollouts.kube.clock import wall_clock
 from rollouts.kube.lease import Terms
 from rollouts.manager import Controllers
+from rollouts.sandbox.server import ApiServer
 from rollouts.settings import Settings, SettingsError, help_text, parse, parse_or_exit
-from tests.kube.scripted import ScriptedWire
 
 
 def read(*argv: str, **environ: str) -> Settings:
@@ -74,7 +75,7 @@ def test_those_networks_are_open_to_the_metrics_of_the_controllers(monkeypatch: 
         return Http(egress=egress)
 
     monkeypatch.setattr("rollouts.manager.Http", http)
-    Controllers(ScriptedWire([]), read("--metric-egress-allowed=169.254.10.0/24"))
+    Controllers(ApiServer(wall_clock), read("--metric-egress-allowed=169.254.10.0/24"))
     assert lent == [Egress(("169.254.10.0/24",))]
 
 

@@ -59,7 +59,7 @@ class BalancerChecks:
 
     # ── weights ──
 
-    async def weights(self, rollout: Obj, question: CheckWeights) -> Finding:
+    async def weights(self, rollout: Obj, question: CheckWeights) -> Finding[CheckedWeights]:
         """Whether each Ingress' load balancer gives every Service but the stable one its share."""
         namespace, wanted = namespace_of(rollout), _percent(question)
         canary = question.shares[0][0]
@@ -105,7 +105,7 @@ class BalancerChecks:
 
     # ── targets ──
 
-    async def targets(self, rollout: Obj, question: CheckTargets) -> Finding:
+    async def targets(self, rollout: Obj, question: CheckTargets) -> Finding[CheckedTargets]:
         """Whether all endpoints of a Service are registered with the target groups that are bound to it."""
         namespace, service = namespace_of(rollout), self._service(namespace_of(rollout), question.service)
         events: list[Event] = []

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Generic, TypeVar
 
 import structlog
 
@@ -22,15 +23,18 @@ AFTER_A_BUG = 60.0
 """Seconds until a question is asked again that could not even be asked."""
 
 
+A = TypeVar("A", bound=Answer, covariant=True)
+
+
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Generic[A]):
     """An answer, and the Events that tell of it."""
 
-    answer: Answer
+    answer: A
     events: tuple[Event, ...] = ()
 
 
-Asker = Callable[[Obj, Question], Awaitable[Finding]]
+Asker = Callable[[Obj, Question], Awaitable[Finding[Answer]]]
 """Finds the answer to a question about a Rollout. Whatever goes wrong is an answer, too: it raises nothing."""
 
 

@@ -28,7 +28,7 @@ class RequestCounter:
     def __init__(self, http: Http, clock: Callable[[], datetime], secrets: Secrets) -> None:
         self._http, self._clock, self._secrets = http, clock, secrets
 
-    async def count(self, rollout: Obj, question: CountRequests) -> Finding:
+    async def count(self, rollout: Obj, question: CountRequests) -> Finding[Counted]:
         """The counts of all versions, or the first thing that went wrong."""
         now = self._clock()
         span = min(question.window, now - question.since)

@@ -23,6 +23,12 @@ def status(**fields: Any) -> Change:
     return Change(RO, {"status": fields}, subresource="status")
 
 
+def steps_of(change: Change) -> list[Obj]:
+    """The operations of a JSON patch."""
+    assert isinstance(change.patch, list)
+    return change.patch
+
+
 UNPAUSE = Change(RO, {"spec": {"paused": False}})
 
 
@@ -149,7 +155,7 @@ def test_an_image_is_set_wherever_the_container_stands_and_only_while_it_stands_
         ),
     )
     (change,) = operations.set_image(given, RO, {"*": "img:4"}).changes
-    assert [each["path"] for each in change.patch if each["op"] == "add"] == [
+    assert [each["path"] for each in steps_of(change) if each["op"] == "add"] == [
         f"{path}/initContainers/0/image",
         f"{path}/containers/0/image",
         f"{path}/containers/1/image",
@@ -198,7 +204,7 @@ def test_undo_brings_back_the_template_of_the_revision_before_without_its_hash()
 def test_undo_can_go_back_further_and_says_when_there_is_nothing_to_do() -> None:
     given = rollout(CANARY)
     (change,) = operations.undo(given, history(given), to_revision=1).changes
-    assert change.patch[0]["value"]["spec"]["containers"][0]["image"] == "img:1"
+    assert steps_of(change)[0]["value"]["spec"]["containers"][0]["image"] == "img:1"
     nothing = operations.undo(given, history(given), to_revision=3)
     assert nothing == Operation((), "skipped rollback (current template already matches revision 3)")
 
@@ -222,7 +228,7 @@ def test_undo_leaves_behind_the_metadata_that_a_role_gave_the_replica_set() -> N
     earlier[1]["spec"]["template"]["metadata"]["labels"]["role"] = "stable"
     earlier[1]["spec"]["template"]["metadata"]["annotations"] = {"note": "old"}
     (change,) = operations.undo(given, earlier).changes
-    assert change.patch[0]["value"]["metadata"] == {"labels": {"app": "r"}}
+    assert steps_of(change)[0]["value"]["metadata"] == {"labels": {"app": "r"}}
 
 
 @pytest.mark.parametrize(
@@ -244,7 +250,7 @@ def test_undo_counts_no_replica_set_of_somebody_else() -> None:
     other = cluster.rollout("other", CANARY, {}, replicas=1)
     foreign = cluster.replica_set(other, "x", 9, 1, 9, "img:9")
     (change,) = operations.undo(given, [*history(given), foreign]).changes
-    assert change.patch[0]["value"]["spec"]["containers"][0]["image"] == "img:0"
+    assert steps_of(change)[0]["value"]["spec"]["containers"][0]["image"] == "img:0"
 
 
 def test_undo_of_a_referring_rollout_changes_the_workload() -> None:
@@ -252,4 +258,4 @@ def test_undo_of_a_referring_rollout_changes_the_workload() -> None:
     given["spec"]["workloadRef"] = {"apiVersion": "v1", "kind": "PodTemplate", "name": "p"}
     (change,) = operations.undo(given, history(given), {"template": {}}).changes
     assert change.ref == Ref(POD_TEMPLATE, "cli", "p")
-    assert change.patch[0]["path"] == "/template"
+    assert steps_of(change)[0]["path"] == "/template"

@@ -79,7 +79,7 @@ def condition(kind: str, reason: str, message: str) -> Obj:
 ROUTED = {"canary": {"steps": [{"setWeight": 20}], "trafficRouting": {"istio": {}}}}
 BLUE_GREEN = {"blueGreen": {"activeService": "a"}}
 CHECKED = {"blueGreen": {"activeService": "a", "postPromotionAnalysis": {}}}
-FULL = {"updatedReplicas": 2, "availableReplicas": 2, "replicas": 2, "currentPodHash": "b"}
+FULL: Obj = {"updatedReplicas": 2, "availableReplicas": 2, "replicas": 2, "currentPodHash": "b"}
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,8 @@ class Recorder:
             return {self._text(k): self._plain(v, k) for k, v in named.items() if k not in left_out}
         if isinstance(value, list):
             # Owners of fields stand in a map of the API server: it names them in an order of chance.
-            told = sorted(value, key=_conflict) if key == "causes" and all(map(_conflict, value)) else value
+            by_chance = key == "causes" and all(each.get("reason") == "FieldManagerConflict" for each in value)
+            told = sorted(value, key=lambda cause: (cause["message"], cause["field"])) if by_chance else value
             return [self._plain(each, key) for each in told]
         if key == "resourceVersion":
             return "<version>"
@@ -168,11 +169,6 @@ def _kinded(resource: Resource, obj: Obj, options: Obj) -> Obj:
     if options.pop("bare", False) or options.get("subresource"):
         return obj
     return {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
-
-
-def _conflict(cause: Obj) -> tuple[str, str] | None:
-    """By what conflicts of field owners are ordered; None for any other cause."""
-    return (cause["message"], cause["field"]) if cause.get("reason") == "FieldManagerConflict" else None
 
 
 def _name(body: Any) -> str:

@@ -175,5 +175,5 @@ async def test_a_write_to_what_somebody_changed_meanwhile_is_refused(wire: Wire,
             found = await cluster.find(edit.ref)
             assert found is not None
             assert found["metadata"]["annotations"]["theirs"] == "kept"
-    assert changed or cluster.made.field == "ambassador", "an Ambassador canary Mapping is made with its first share"
+    assert changed or cluster.made.dialect == "ambassador", "an Ambassador canary Mapping is made with its first share"
     await cluster.clear()

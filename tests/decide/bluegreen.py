@@ -10,7 +10,7 @@ V1, V2, V3 = "img:1", "img:2", "img:3"
 H1, H2, H3 = (make.hash_of(image) for image in (V1, V2, V3))
 DEADLINE = "scale-down-deadline"
 ANALYSIS = {"templates": [{"templateName": "check"}]}
-MANUAL = {"autoPromotionEnabled": False}
+MANUAL: make.Obj = {"autoPromotionEnabled": False}
 
 
 def created(replicas: int = 3, *, spec: make.Obj | None = None, **strategy: Any) -> Toy:

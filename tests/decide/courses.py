@@ -1,6 +1,6 @@
 """Random courses of canaries: what the spec asks, what people, pods and crashes do in any order, and the end of it."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
@@ -55,6 +55,12 @@ SERVICES: dict[str, tuple[make.Obj, tuple[str, ...]]] = {
 
 # ── what happens ──
 
+Deed: TypeAlias = tuple[str, Any]
+"""What is done, and how."""
+
+LateDeed: TypeAlias = tuple[Deed, set[str], int]
+"""Something happens, some of all that happened is heard, and so many passes follow."""
+
 _person = [
     st.tuples(st.just("image"), st.sampled_from(IMAGES)),
     st.tuples(st.just("replicas"), st.integers(0, 6)),
@@ -75,7 +81,6 @@ _cluster = [
 deeds = st.lists(st.one_of(*_person, *_cluster), max_size=30)
 news = st.sets(st.sampled_from(PARTS))
 late_deeds = st.lists(st.tuples(st.one_of(*_person, *_cluster), news, st.integers(0, 3)), min_size=3, max_size=25)
-"""Something happens, some of all that happened is heard, and so many passes follow."""
 
 
 def do(toy: Toy, deed: str, what: Any) -> None:  # noqa: C901 – because it is one table
@@ -108,7 +113,7 @@ def do(toy: Toy, deed: str, what: Any) -> None:  # noqa: C901 – because it is 
             toy.settle()
 
 
-def do_late(toy: Lagging, deed: tuple[str, Any], heard: set[str], passes: int) -> None:
+def do_late(toy: Lagging, deed: Deed, heard: set[str], passes: int) -> None:
     do(toy, *deed)
     toy.hear(*sorted(heard))
     for _ in range(passes):

@@ -53,7 +53,7 @@ def test_a_source_wins_over_a_literal() -> None:
         ("spec.strategy.canary.steps[0].setWeight", "20"),
     ],
 )
-def test_a_field_becomes_text(path, expected) -> None:
+def test_a_field_becomes_text(path: str, expected: str) -> None:
     assert field(subject(), path) == expected
 
 
@@ -67,7 +67,7 @@ def test_a_field_becomes_text(path, expected) -> None:
         ("spec.template.spec", "path spec.template.spec in rollout must terminate in a primitive value"),
     ],
 )
-def test_a_field_that_is_not_there_is_named(path, error) -> None:
+def test_a_field_that_is_not_there_is_named(path: str, error: str) -> None:
     with pytest.raises(FieldError, match="^" + error.replace("[", r"\[").replace("]", r"\]")):
         field(subject(), path)
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from rollouts.decide.plan import DeleteReplicaSet, PointService, UpdateReplicaSet
 from tests import make
-from tests.decide.courses import IMAGES, do, law, news
+from tests.decide.courses import IMAGES, Deed, LateDeed, do, law, news
 from tests.decide.lagging import Lagging
 
 ANALYSIS = {"templates": [{"templateName": "check"}]}
@@ -100,7 +100,7 @@ def started(strategy: make.Obj, replicas: int) -> Watched:
     return toy
 
 
-def act(toy: Watched, *acts: tuple[str, Any]) -> None:
+def act(toy: Watched, *acts: Deed) -> None:
     for deed, what in acts:
         if deed == "verdict":
             toy.verdict(what)
@@ -142,7 +142,9 @@ def check_end(toy: Watched) -> None:
 
 @settings(max_examples=200)
 @given(strategy=strategies, replicas=st.integers(1, 4), deeds=deeds)
-def test_a_blue_green_rollout_keeps_the_laws_and_always_ends(strategy, replicas, deeds) -> None:
+def test_a_blue_green_rollout_keeps_the_laws_and_always_ends(
+    strategy: make.Obj, replicas: int, deeds: list[Deed]
+) -> None:
     toy = started(strategy, replicas)
     act(toy, *deeds)
     finish(toy)
@@ -151,7 +153,9 @@ def test_a_blue_green_rollout_keeps_the_laws_and_always_ends(strategy, replicas,
 
 @law
 @given(strategy=strategies, replicas=st.integers(1, 4), deeds=late_deeds)
-def test_a_blue_green_rollout_keeps_the_laws_on_late_news(strategy, replicas, deeds) -> None:
+def test_a_blue_green_rollout_keeps_the_laws_on_late_news(
+    strategy: make.Obj, replicas: int, deeds: list[LateDeed]
+) -> None:
     toy = started(strategy, replicas)
     toy.listen_no_more()
     for deed, heard, passes in deeds:
@@ -165,7 +169,9 @@ def test_a_blue_green_rollout_keeps_the_laws_on_late_news(strategy, replicas, de
 
 @settings(max_examples=100)
 @given(strategy=strategies, replicas=st.integers(1, 4), crashes=st.lists(st.integers(0, 3), max_size=30))
-def test_users_of_the_active_service_never_lose_a_pod_through_updates_and_crashes(strategy, replicas, crashes) -> None:
+def test_users_of_the_active_service_never_lose_a_pod_through_updates_and_crashes(
+    strategy: make.Obj, replicas: int, crashes: list[int]
+) -> None:
     toy = started(strategy, replicas)
     for image in ("img:3", "img:2", "img:3"):
         toy.image(image)
@@ -185,7 +191,7 @@ def test_users_of_the_active_service_never_lose_a_pod_through_updates_and_crashe
 
 @settings(max_examples=100)
 @given(strategy=strategies, deeds=deeds)
-def test_until_the_announced_wake_up_time_alone_changes_nothing(strategy, deeds) -> None:
+def test_until_the_announced_wake_up_time_alone_changes_nothing(strategy: make.Obj, deeds: list[Deed]) -> None:
     toy = started(strategy, 3)
     act(toy, *deeds)
     toy.settle()
@@ -199,7 +205,7 @@ def test_until_the_announced_wake_up_time_alone_changes_nothing(strategy, deeds)
 
 @settings(max_examples=100)
 @given(strategy=strategies, deeds=deeds)
-def test_silence_has_a_reason(strategy, deeds) -> None:
+def test_silence_has_a_reason(strategy: make.Obj, deeds: list[Deed]) -> None:
     toy = started(strategy, 3)
     for deed in deeds:
         act(toy, deed)

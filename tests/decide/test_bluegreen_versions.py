@@ -204,12 +204,15 @@ def test_a_stable_version_that_was_deleted_makes_the_update_a_first_deployment()
 def test_a_service_that_cannot_be_used_makes_the_spec_invalid(service: str, found: make.Obj | None, fault: str) -> None:
     toy = created()
     good = toy.services[service]
-    toy.services[service] = None if found is None else Service(service, **{"selector": {"app": "r"}, **found})
+    if found is None:
+        toy.missing = {service}
+    else:
+        toy.services[service] = Service(service, **{"selector": {"app": "r"}, **found})
     toy.settle()
     path = f"spec.strategy.blueGreen.{service}Service"
     assert toy.phase.endswith(f'The Rollout "r" is invalid: {path}: Invalid value: "{service}": {fault}')
     assert toy.sets == {}
-    toy.services[service] = good
+    toy.missing, toy.services[service] = set(), good
     toy.run()
     assert toy.phase == "Healthy"
 
@@ -217,7 +220,8 @@ def test_a_service_that_cannot_be_used_makes_the_spec_invalid(service: str, foun
 @pytest.mark.parametrize("when", ["pre", "post"])
 def test_a_template_that_is_missing_makes_the_spec_invalid(when: str) -> None:
     field = f"{when}PromotionAnalysis"
-    toy = created(**{field: {"templates": [{"templateName": "gone"}]}})
+    gone: make.Obj = {field: {"templates": [{"templateName": "gone"}]}}
+    toy = created(**gone)
     toy.templates[(False, "gone")] = None
     toy.settle()
     fault = f"""spec.strategy.blueGreen.{field}.templates: Invalid value: "gone": AnalysisTemplate 'gone' not found"""
@@ -227,7 +231,8 @@ def test_a_template_that_is_missing_makes_the_spec_invalid(when: str) -> None:
 @pytest.mark.parametrize("when", ["pre", "post"])
 def test_an_analysis_without_templates_is_refused(when: str) -> None:
     """Upstream deploys, and then waits for ever for a run that it never starts."""
-    toy = created(**{f"{when}PromotionAnalysis": {"templates": []}})
+    empty: make.Obj = {f"{when}PromotionAnalysis": {"templates": []}}
+    toy = created(**empty)
     toy.settle()
     assert toy.phase.endswith("an analysis without templates would never end")
 

@@ -12,7 +12,7 @@ from rollouts.api.status import TrafficWeights
 from rollouts.decide.context import Context
 from rollouts.decide.course.advance import step_completed
 from rollouts.decide.course.steps import describe
-from rollouts.decide.world import Service
+from rollouts.decide.world import Hash, Service
 from tests import make
 from tests.decide.test_canary_story import V1, V2, V3, deployed, routed, sizes
 from tests.decide.toy import Toy
@@ -216,15 +216,15 @@ def test_a_service_that_is_nobodys_is_taken_over_with_all_pods_and_ours_is_switc
     manager: str | None, available: int, switched: bool
 ) -> None:
     toy = deployed(make.weight(60), make.pause(), services=("stable", "canary"), canary=SERVICES)
-    toy.services["canary"] = Service("canary", {"app": "r"}, make.hash_of(V1) if manager else "", manager)
+    toy.services["canary"] = Service("canary", {"app": "r"}, make.hash_of(V1) if manager else Hash(""), manager)
     toy.image(V2)
     toy.settle()
     for _ in range(4):  # up to its three pods
         toy.ready(V2)
-        toy.services["canary"] = Service("canary", {"app": "r"}, make.hash_of(V1) if manager else "", manager)
+        toy.services["canary"] = Service("canary", {"app": "r"}, make.hash_of(V1) if manager else Hash(""), manager)
         toy.step()
     assert sizes(toy, V2) == [3]
-    toy.services["canary"] = Service("canary", {"app": "r"}, make.hash_of(V1) if manager else "", manager)
+    toy.services["canary"] = Service("canary", {"app": "r"}, make.hash_of(V1) if manager else Hash(""), manager)
     toy.ready(V2, available)
     toy.settle()
     assert (toy.services["canary"].hash == make.hash_of(V2)) == switched

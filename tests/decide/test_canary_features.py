@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from rollouts.decide.world import Pod
+from rollouts.decide.world import Hash, Pod
 from tests import make
 from tests.decide.test_canary_story import V1, V2, V3, deployed, routed, sizes
 from tests.decide.toy import Toy
@@ -29,7 +29,7 @@ def test_a_number_of_canary_pods_apart_from_the_weight() -> None:
 
 
 @pytest.mark.parametrize(("what", "count"), [({"weight": 50}, 3), ({"weight": 200}, 10), ({"replicas": 0}, 0)])
-def test_a_scale_may_be_a_share_of_its_own(what, count) -> None:
+def test_a_scale_may_be_a_share_of_its_own(what: make.Obj, count: int) -> None:
     toy = routed(scale(**what), make.pause())
     toy.image(V2)
     toy.run()
@@ -37,7 +37,7 @@ def test_a_scale_may_be_a_share_of_its_own(what, count) -> None:
 
 
 @pytest.mark.parametrize("none", [{"replicas": 0}, {"weight": 0}])
-def test_a_scale_of_none_takes_the_share_before_the_pods(none) -> None:
+def test_a_scale_of_none_takes_the_share_before_the_pods(none: make.Obj) -> None:
     toy = routed(make.weight(40), make.pause(), scale(**none), make.pause())
     toy.image(V2)
     toy.run()
@@ -86,7 +86,7 @@ def test_an_abort_without_delay_keeps_a_canary_that_was_sized_on_purpose() -> No
         ({"type": "Percent", "value": -1}, 4, False),
     ],
 )
-def test_enough_available_pods_let_the_release_go_on(threshold, available, goes_on) -> None:
+def test_enough_available_pods_let_the_release_go_on(threshold: make.Obj, available: int, goes_on: bool) -> None:
     toy = routed(make.weight(100), make.pause(), replicaProgressThreshold=threshold)
     toy.image(V2)
     toy.settle()
@@ -153,7 +153,7 @@ def test_a_return_within_the_window_gets_no_traffic_before_it_has_pods() -> None
 
 
 @pytest.mark.parametrize(("to", "available", "reached"), [(3, 2, (80, 20)), (4, 1, (0, 100))])
-def test_skipped_steps_get_no_traffic_before_they_have_pods(to, available, reached) -> None:
+def test_skipped_steps_get_no_traffic_before_they_have_pods(to: int, available: int, reached: tuple[int, int]) -> None:
     """Upstream takes the share of the step before, whether or not that was ever reached."""
     toy = routed(make.weight(20), make.pause(), make.weight(80), make.pause())
     toy.image(V2)
@@ -334,7 +334,7 @@ def rules(toy: Toy, image: str) -> make.Obj:
 
 
 @pytest.mark.parametrize(("asked", "where"), [({REQUIRED: {}}, REQUIRED), ({PREFERRED: {"weight": 7}}, PREFERRED)])
-def test_new_pods_are_kept_off_the_nodes_of_stable_ones(asked, where) -> None:
+def test_new_pods_are_kept_off_the_nodes_of_stable_ones(asked: make.Obj, where: str) -> None:
     toy = deployed(make.weight(20), make.pause(), canary={"antiAffinity": asked})
     assert rules(toy, V1) == {}, "a first deployment has nobody to keep away from"
     toy.image(V2)
@@ -353,5 +353,6 @@ def test_the_rule_does_not_make_a_template_another_one() -> None:
     toy.image(V2)
     toy.run()
     other = toy.of(V2)
-    toy.sets[other.name] = replace(other, hash="fromelsewhere")  # as another version of the hash would have named it
+    named = Hash("fromelsewhere")  # as another version of the hash would have named it
+    toy.sets[other.name] = replace(other, hash=named)
     assert not toy.plan().changes or all("Create" not in type(action).__name__ for action in toy.plan().changes)

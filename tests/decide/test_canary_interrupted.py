@@ -58,7 +58,7 @@ def test_a_return_to_the_stable_template_skips_the_steps_also_when_they_changed_
 
 
 @pytest.mark.parametrize(("between", "window", "fast"), [(1, 1, False), (1, 2, True), (2, 2, False), (0, 0, False)])
-def test_as_many_versions_may_lie_between_as_the_window_has_revisions(between, window, fast) -> None:
+def test_as_many_versions_may_lie_between_as_the_window_has_revisions(between: int, window: int, fast: bool) -> None:
     toy = deployed(make.weight(20), make.pause(), rollbackWindow={"revisions": window})
     for number in range(between + 1):
         toy.image(f"img:{number + 2}")
@@ -83,7 +83,7 @@ def test_a_version_as_old_as_the_stable_one_is_no_rollback() -> None:
 
 
 @pytest.mark.parametrize(("asked", "where"), [({REQUIRED: {}}, REQUIRED), ({PREFERRED: {"weight": 7}}, PREFERRED)])
-def test_new_pods_are_kept_off_the_nodes_of_what_is_stable_by_then(asked, where) -> None:
+def test_new_pods_are_kept_off_the_nodes_of_what_is_stable_by_then(asked: make.Obj, where: str) -> None:
     toy = deployed(make.weight(20), make.pause(), canary={"antiAffinity": asked})
     for image, stable in ((V2, V1), (V3, V2)):
         toy.image(image)
@@ -280,7 +280,7 @@ def test_a_first_deployment_touches_no_traffic_before_it_is_whole() -> None:
     ("threshold", "reached"),
     [(None, False), ({"type": "Percent", "value": 80}, True), ({"type": "Percent", "value": 88}, False)],
 )
-def test_a_share_moves_only_while_stable_has_pods_for_the_rest(threshold, reached) -> None:
+def test_a_share_moves_only_while_stable_has_pods_for_the_rest(threshold: make.Obj | None, reached: bool) -> None:
     canary = {**make.ISTIO, **({"replicaProgressThreshold": threshold} if threshold else {})}
     toy = deployed(make.weight(20), make.pause(), services=("stable", "canary"), canary=canary, replicas=10)
     toy.image(V2)

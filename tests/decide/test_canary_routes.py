@@ -78,7 +78,7 @@ def test_an_abort_takes_routes_away_once_even_when_the_first_step_sets_one() -> 
 
 @pytest.mark.parametrize("share", [0, 20])
 @pytest.mark.parametrize("canary", [{}, {"dynamicStableScale": True}])
-def test_an_abort_takes_routes_away_also_while_stable_lacks_a_pod(canary, share) -> None:
+def test_an_abort_takes_routes_away_also_while_stable_lacks_a_pod(canary: make.Obj, share: int) -> None:
     toy = with_routes({"setCanaryScale": {"replicas": 1}}, make.weight(share), HEADER, make.pause(), **canary)
     toy.image(V2)
     toy.run()

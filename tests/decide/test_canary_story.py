@@ -1,6 +1,7 @@
 """The courses of a canary, as observed of Argo Rollouts, one person's deed after another."""
 
 from datetime import timedelta
+from typing import Any
 
 from tests import make
 from tests.decide.toy import Toy
@@ -12,7 +13,7 @@ def sizes(toy: Toy, *images: str) -> list[int]:
     return [toy.of(image).replicas for image in images]
 
 
-def deployed(*steps: make.Obj, services: tuple[str, ...] = (), **rest) -> Toy:
+def deployed(*steps: make.Obj, services: tuple[str, ...] = (), **rest: Any) -> Toy:
     toy = Toy(make.rollout(*steps, **rest), services)
     toy.run()
     assert toy.phase == "Healthy"
@@ -21,7 +22,7 @@ def deployed(*steps: make.Obj, services: tuple[str, ...] = (), **rest) -> Toy:
     return toy
 
 
-def routed(*steps: make.Obj, **canary) -> Toy:
+def routed(*steps: make.Obj, **canary: Any) -> Toy:
     return deployed(*steps, services=("stable", "canary"), canary={**make.ISTIO, **canary})
 
 

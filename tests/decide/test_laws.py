@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from tests import make
 from tests.decide.courses import (
     SERVICES,
+    Deed,
+    LateDeed,
     check_end,
     coarse_steps,
     deeds,
@@ -35,7 +37,7 @@ from tests.decide.toy import Toy
 from tests.decide.watched import Watched
 
 
-def routed_toy(services: str, steps: list[make.Obj], canary: make.Obj, **rest: object) -> Watched:
+def routed_toy(services: str, steps: list[make.Obj], canary: make.Obj, **rest: Any) -> Watched:
     """A routed canary that is deployed."""
     routing, names = SERVICES[services]
     toy = Watched(make.rollout(*steps, canary={**canary, **routing}, **rest), names)
@@ -43,7 +45,7 @@ def routed_toy(services: str, steps: list[make.Obj], canary: make.Obj, **rest: o
     return toy
 
 
-def under_late_news(toy: Watched, deeds: list[Any]) -> None:
+def under_late_news(toy: Watched, deeds: list[LateDeed]) -> None:
     """An update under which the controller hears late of what others do, to its end."""
     toy.image("img:2")
     toy.run()
@@ -63,7 +65,9 @@ def under_late_news(toy: Watched, deeds: list[Any]) -> None:
     window=windows,
     deeds=deeds,
 )
-def test_a_routed_canary_keeps_the_laws_and_always_ends(services, steps, canary, replicas, window, deeds) -> None:
+def test_a_routed_canary_keeps_the_laws_and_always_ends(
+    services: str, steps: list[make.Obj], canary: make.Obj, replicas: int, window: make.Obj, deeds: list[Deed]
+) -> None:
     toy = routed_toy(services, steps, canary, replicas=replicas, rollbackWindow=window)
     for deed, what in deeds:
         do(toy, deed, what)
@@ -80,7 +84,9 @@ def test_a_routed_canary_keeps_the_laws_and_always_ends(services, steps, canary,
     window=windows,
     deeds=late_deeds,
 )
-def test_a_routed_canary_keeps_the_laws_on_late_news(services, steps, canary, replicas, window, deeds) -> None:
+def test_a_routed_canary_keeps_the_laws_on_late_news(
+    services: str, steps: list[make.Obj], canary: make.Obj, replicas: int, window: make.Obj, deeds: list[LateDeed]
+) -> None:
     toy = routed_toy(services, steps, canary, replicas=replicas, rollbackWindow=window)
     under_late_news(toy, deeds)
 
@@ -95,7 +101,7 @@ def test_a_routed_canary_keeps_the_laws_on_late_news(services, steps, canary, re
     deeds=late_deeds,
 )
 def test_a_canary_whose_stable_version_shrinks_keeps_the_laws_on_late_news(
-    services, steps, canary, replicas, window, deeds
+    services: str, steps: list[make.Obj], canary: make.Obj, replicas: int, window: make.Obj, deeds: list[LateDeed]
 ) -> None:
     toy = routed_toy(services, steps, canary, replicas=replicas, rollbackWindow=window)
     under_late_news(toy, deeds)
@@ -103,7 +109,9 @@ def test_a_canary_whose_stable_version_shrinks_keeps_the_laws_on_late_news(
 
 @law
 @given(steps=steps, canary=limits, replicas=st.integers(1, 6), deeds=deeds)
-def test_a_basic_canary_keeps_the_laws_and_always_ends(steps, canary, replicas, deeds) -> None:
+def test_a_basic_canary_keeps_the_laws_and_always_ends(
+    steps: list[make.Obj], canary: make.Obj, replicas: int, deeds: list[Deed]
+) -> None:
     toy = Watched(make.rollout(*steps, replicas=replicas, canary=canary))
     toy.run()
     for deed, what in deeds:
@@ -114,7 +122,9 @@ def test_a_basic_canary_keeps_the_laws_and_always_ends(steps, canary, replicas, 
 
 @law
 @given(steps=steps, canary=limits, replicas=st.integers(1, 6), deeds=late_deeds)
-def test_a_basic_canary_keeps_the_laws_on_late_news(steps, canary, replicas, deeds) -> None:
+def test_a_basic_canary_keeps_the_laws_on_late_news(
+    steps: list[make.Obj], canary: make.Obj, replicas: int, deeds: list[LateDeed]
+) -> None:
     toy = Watched(make.rollout(*steps, replicas=replicas, canary=canary))
     toy.run()
     under_late_news(toy, deeds)
@@ -122,7 +132,9 @@ def test_a_basic_canary_keeps_the_laws_on_late_news(steps, canary, replicas, dee
 
 @law
 @given(steps=steps, canary=limits, replicas=st.integers(1, 6), crashes=st.lists(st.integers(0, 2), max_size=30))
-def test_a_basic_canary_keeps_surge_and_availability_through_crashes(steps, canary, replicas, crashes) -> None:
+def test_a_basic_canary_keeps_surge_and_availability_through_crashes(
+    steps: list[make.Obj], canary: make.Obj, replicas: int, crashes: list[int]
+) -> None:
     toy = Watched(make.rollout(*steps, replicas=replicas, canary=canary))
     toy.run()
     toy.surge = True
@@ -141,7 +153,9 @@ def test_a_basic_canary_keeps_surge_and_availability_through_crashes(steps, cana
 
 @law
 @given(steps=steps, canary=routed, deeds=deeds)
-def test_until_the_announced_wake_up_time_alone_changes_nothing(steps, canary, deeds) -> None:
+def test_until_the_announced_wake_up_time_alone_changes_nothing(
+    steps: list[make.Obj], canary: make.Obj, deeds: list[Deed]
+) -> None:
     toy = routed_toy("two parts", steps, canary)
     for deed, what in deeds:
         do(toy, deed, what)
@@ -157,7 +171,7 @@ def test_until_the_announced_wake_up_time_alone_changes_nothing(steps, canary, d
 
 @law
 @given(steps=steps, canary=routed, deeds=deeds)
-def test_silence_has_a_reason(steps, canary, deeds) -> None:
+def test_silence_has_a_reason(steps: list[make.Obj], canary: make.Obj, deeds: list[Deed]) -> None:
     toy = Toy(make.rollout(*steps, canary={**canary, **make.ISTIO}), ("stable", "canary"))
     for deed, what in deeds:
         do(toy, deed, what)

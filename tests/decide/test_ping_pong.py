@@ -25,8 +25,8 @@ BESIDE: make.Obj = {
 }
 
 
-def taking_turns(**rest: object) -> Toy:
-    return deployed(make.weight(20), make.pause(), **{"services": ("ping", "pong"), "canary": TURNS, **rest})
+def taking_turns() -> Toy:
+    return deployed(make.weight(20), make.pause(), services=("ping", "pong"), canary=TURNS)
 
 
 def selected(toy: Toy, *services: str) -> list[str]:

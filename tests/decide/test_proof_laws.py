@@ -8,16 +8,16 @@ And: whatever the data plane does, every update ends.
 import json
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollouts.decide import plan as say
-from rollouts.decide.questions import Ask, Counted, CountRequests
+from rollouts.decide.questions import Answer, Ask, Counted, CountRequests, Question
 from rollouts.decide.world import World
 from tests import make
-from tests.decide.courses import basic, check_end, deeds, do, finish, law, routed, scales
+from tests.decide.courses import Deed, basic, check_end, deeds, do, finish, law, routed, scales
 from tests.decide.watched import Watched
 
 LONGEST = timedelta(seconds=40)
@@ -36,6 +36,7 @@ more_deeds = deeds.flatmap(
         ]
     )
 )
+Thing: TypeAlias = Deed | Literal["follow"]
 """What people and pods do, and between it now and then the data plane follows."""
 
 
@@ -46,7 +47,7 @@ class Proven(Watched):
         super().__init__(manifest, services)
         manifest["metadata"]["annotations"] = {"traffic.rollouts.dev/proof": json.dumps(ASKED)}
         self.flow: dict[str, float] = {}
-        self.answers: dict[CountRequests, Counted] = {}
+        self.answers: dict[Question, Answer] = {}
         self.moved = self.now
 
     def follow(self) -> None:
@@ -74,6 +75,7 @@ class Proven(Watched):
         self.answers = {question: answer for question, answer in known.items() if answer is not None}
         due = [ask.question for ask in asks if ask.due is not None and ask.due <= self.now]
         for question in due:
+            assert isinstance(question, CountRequests)
             counts = {name: 10_000 * self.flow.get(hash, 0.0) for name, hash in question.replica_sets}
             self.answers[question] = Counted(self.now, max(question.since, self.now - question.window), counts)
         return bool(due)
@@ -104,7 +106,7 @@ class Proven(Watched):
             raise AssertionError(("requests were given to pods that nobody tried", self.flow, old, new, self.log))
 
 
-def _with_answers(world: World, answers: dict[CountRequests, Counted]) -> World:
+def _with_answers(world: World, answers: dict[Question, Answer]) -> World:
     return replace(world, answers=dict(answers))
 
 
@@ -114,7 +116,7 @@ def _recorded(status: Any) -> Any:
     return [(side, one["podTemplateHash"], one["weight"]) for side, one in sides if one["weight"]]
 
 
-def course(steps: Any, canary: Any, replicas: int, things: Any) -> Proven:
+def course(steps: list[make.Obj], canary: make.Obj, replicas: int, things: list[Thing]) -> Proven:
     manifest = make.rollout(*steps, replicas=replicas, canary={**canary, **make.ISTIO})
     toy = Proven(manifest, ("stable", "canary"))
     toy.run()
@@ -131,7 +133,9 @@ def course(steps: Any, canary: Any, replicas: int, things: Any) -> Proven:
 @given(
     steps=routed_steps, canary=routed, replicas=st.integers(1, 6), things=more_deeds, late=st.sampled_from([1, 4, 99])
 )
-def test_pods_stay_while_requests_come_and_every_update_ends(steps, canary, replicas, things, late) -> None:
+def test_pods_stay_while_requests_come_and_every_update_ends(
+    steps: list[make.Obj], canary: make.Obj, replicas: int, things: list[Thing], late: int
+) -> None:
     toy = course(steps, canary, replicas, things)
     if toy.manifest["spec"].get("paused"):
         toy.spec(paused=False)
@@ -151,7 +155,9 @@ def test_pods_stay_while_requests_come_and_every_update_ends(steps, canary, repl
 
 @settings(law, max_examples=40)
 @given(steps=routed_steps, canary=routed, things=more_deeds)
-def test_until_the_announced_wake_up_time_alone_changes_nothing(steps, canary, things) -> None:
+def test_until_the_announced_wake_up_time_alone_changes_nothing(
+    steps: list[make.Obj], canary: make.Obj, things: list[Thing]
+) -> None:
     toy = course(steps, canary, 4, things)
     toy.settle()
     wake = toy.plan().wake_at

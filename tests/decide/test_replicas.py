@@ -22,7 +22,9 @@ from rollouts.decide.pods.replicas import Limits, Size, _one_move, approximate, 
         (3, 99, 0, 2, Size(0, 0), Size(3, 3), (0, 1)),
     ],
 )
-def test_one_move_is_that_of_argo_rollouts(size, weight, surge, unavailable, new, stable, expected) -> None:
+def test_one_move_is_that_of_argo_rollouts(
+    size: int, weight: int, surge: int, unavailable: int, new: Size, stable: Size, expected: tuple[int, int]
+) -> None:
     assert _one_move(Limits(size, surge, unavailable), weight, new, stable, 0) == expected
 
 
@@ -30,7 +32,7 @@ def test_one_move_is_that_of_argo_rollouts(size, weight, surge, unavailable, new
     ("size", "weight", "surge", "expected"),
     [(3, 50, 1, (2, 2)), (3, 50, 0, (2, 1)), (10, 1, 0, (1, 9)), (10, 99, 1, (10, 1)), (0, 50, 1, (0, 0))],
 )
-def test_a_weight_is_approximated_by_whole_pods(size, weight, surge, expected) -> None:
+def test_a_weight_is_approximated_by_whole_pods(size: int, weight: int, surge: int, expected: tuple[int, int]) -> None:
     assert approximate(Limits(size, surge, 0), weight) == expected
 
 

@@ -29,7 +29,7 @@ def test_a_run_whose_start_was_not_recorded_is_taken_over() -> None:
 
 
 @pytest.mark.parametrize("phase", ["Successful", "Failed"])
-def test_where_none_are_kept_the_current_run_stays_and_earlier_ones_go(phase) -> None:
+def test_where_none_are_kept_the_current_run_stays_and_earlier_ones_go(phase: str) -> None:
     toy = judged(limit=0)
     (current,) = toy.runs
     toy.settle()

@@ -5,6 +5,7 @@ And other things that random courses have found.
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ def dynamic(*steps: make.Obj, services: str = "two parts", replicas: int = 5, **
     return deployed(*steps, services=names, canary=given, replicas=replicas)
 
 
-def unobserved(toy: Toy, image: str, **counts: int) -> None:
+def unobserved(toy: Toy, image: str, **counts: Any) -> None:
     """What the controller is told of this version until its ReplicaSet's controller has acted."""
     toy.sets[toy.of(image).name] = replace(toy.of(image), observed=False, **counts)
 

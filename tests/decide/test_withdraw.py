@@ -48,7 +48,7 @@ def aborted(*steps: int, replicas: int, stable: int, canary: int, weight: int, d
     ],
 )
 def test_the_share_goes_down_to_the_next_step_once_stable_can_take_the_rest_and_never_up(
-    steps, pods, step, share
+    steps: list[int], pods: dict[str, int], step: int, share: int
 ) -> None:
     ctx = aborted(*steps, **pods)
     assert (next_weight(ctx), target(ctx)) == (step, share)

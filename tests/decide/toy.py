@@ -29,6 +29,7 @@ class Toy:
         self.manifest = manifest
         self.sets: dict[str, ReplicaSet] = {}
         self.services = {name: Service(name, {"app": "r"}) for name in services}
+        self.missing: set[str] = set()  # names of Services that are not there
         self.runs: dict[str, Run] = {}
         self.templates: dict[tuple[bool, str], Any] = {}
         self.weights = (0, 100)
@@ -74,7 +75,7 @@ class Toy:
         return make.world(
             self.manifest,
             *self.sets.values(),
-            services=dict(self.services),
+            services={**self.services, **dict.fromkeys(self.missing)},
             runs=tuple(self.runs.values()),
             templates=self.templates,
             pods=tuple(self.pods),
@@ -215,7 +216,8 @@ class Toy:
 
     @property
     def status(self) -> Obj:
-        return self.manifest.get("status", {})
+        known: Obj = self.manifest.get("status", {})
+        return known
 
     @property
     def phase(self) -> str:

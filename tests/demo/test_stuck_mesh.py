@@ -59,7 +59,7 @@ async def until(holds: Callable[[Obj], object], env: Environment, seconds: float
 
 def proven(obj: Obj) -> tuple[str, str]:
     conditions = (obj.get("status") or {}).get("conditions") or ()
-    found = next((each for each in conditions if each["type"] == "TrafficProven"), {})
+    found: Obj = next((each for each in conditions if each["type"] == "TrafficProven"), {})
     return found.get("reason", ""), found.get("message", "")
 
 

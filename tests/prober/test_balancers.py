@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from analysis.providers.http import Http
-from rollouts.decide.questions import CheckedTargets, CheckedWeights, CheckTargets, CheckWeights
+from rollouts.decide.questions import Answer, CheckedTargets, CheckedWeights, CheckTargets, CheckWeights
 from rollouts.kube.refs import CRD, ENDPOINTS, Obj
 from rollouts.prober.balancers import BalancerChecks, Names, bindings
 from rollouts.prober.elb import Elb
@@ -68,7 +68,7 @@ async def cluster() -> AsyncIterator[Cluster]:
     await made.http.close()
 
 
-def said(finding: Finding) -> list[tuple[str, str, str]]:
+def said(finding: Finding[Answer]) -> list[tuple[str, str, str]]:
     return [(event.type, event.reason, event.message) for event in finding.events]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rollouts.decide.plan import Event
-from rollouts.decide.questions import Ask, CheckedTargets, CheckTargets, Question
+from rollouts.decide.questions import Answer, Ask, CheckedTargets, CheckTargets, Question
 from rollouts.kube.refs import Obj
 from rollouts.prober.prober import AFTER_A_BUG, Finding, Prober
 from rollouts.sandbox import clock
@@ -30,7 +30,7 @@ class Answers:
         self.bug: Exception | None = None
         self.prober = Prober(self.answer, clock.now, self.woken.append, lambda _, event: self.told.append(event))
 
-    async def answer(self, rollout: Obj, question: Question) -> Finding:
+    async def answer(self, rollout: Obj, question: Question) -> Finding[Answer]:
         self.asked.append(question)
         await asyncio.sleep(1)
         if self.bug is not None:

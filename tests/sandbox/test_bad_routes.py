@@ -46,7 +46,7 @@ def places(value: Any) -> list[tuple[Any, Any]]:
 def broken(draw: st.DrawFn) -> Obj:
     """A routing object in whose spec one thing is something else."""
     kind = draw(st.sampled_from(range(len(WHOLE))))
-    obj = _copy(WHOLE[kind])
+    obj: Obj = _copy(WHOLE[kind])
     container, key = draw(st.sampled_from(places(obj["spec"])))
     container[key] = draw(st.sampled_from([None, 7, "text", "", [], [None], {}, {"x": 1}, [["y"]], True, -1]))
     return obj

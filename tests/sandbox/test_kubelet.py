@@ -48,7 +48,9 @@ async def test_a_pod_is_created_then_runs_and_is_ready(cluster: Cluster) -> None
 async def test_a_start_that_is_too_short_to_be_told_of_costs_one_write() -> None:
     async with Cluster(timing=Timing(start_delay=1.0, told_from=2.0)) as quiet:
         told = []
-        quiet.caches[POD].subscribe(lambda _, new: told.append(new) if "containerStatuses" in new["status"] else None)
+        quiet.caches[POD].subscribe(
+            lambda _, new: told.append(new) if new and "containerStatuses" in new["status"] else None
+        )
         young = await grown(quiet, 0.5)
         assert "containerStatuses" not in young["status"]
         await asyncio.sleep(1)
@@ -230,6 +232,7 @@ async def test_a_runtime_serves_the_pod_and_its_address_is_told() -> None:
 async def test_a_kubelet_that_finds_pods_of_an_earlier_one_tells_one_address() -> None:
     async with Cluster() as first:
         former = await grown(first, 5)
+        assert first.server is not None
         kubelet = Kubelet(first.caches, first.server.now, runtime=Recorder())
         await kubelet.reconcile(("default", "web"))
         await asyncio.sleep(1)

@@ -30,9 +30,8 @@ from tests.sandbox.dataplane import (
 )
 from tests.traffic.stage import Obj, Objects, mirror, router, split
 
-PODS = [make_pod(hash, app="r", **{POD_TEMPLATE_HASH: hash}) for hash in ("old", "new", "tried")] + [
-    make_pod("other", app="other")
-]
+LABELS: dict[str, Any] = {hash: {"app": "r", POD_TEMPLATE_HASH: hash} for hash in ("old", "new", "tried")}
+PODS = [*(make_pod(hash, **labels) for hash, labels in LABELS.items()), make_pod("other", app="other")]
 SERVICES = [
     make_service("shop", app="r"),
     make_service("stable", app="r", **{POD_TEMPLATE_HASH: "old"}),
@@ -48,7 +47,7 @@ PATHS = ("/a", "/a/b", "/c")
 class Case:
     """A user's objects, the router over them, and where its shares are met: pairs of host and path."""
 
-    field: str
+    router: str
     value: Any
     objects: list[Obj]
     places: list[tuple[str, str]]
@@ -167,7 +166,7 @@ def courses(case: Case, course: list[Split]) -> Iterator[tuple[Split, Objects]]:
     """The objects as they are after each split of a course."""
     objects, status = Objects(*case.objects), None
     for wanted in course:
-        subject = router(case.field, case.value, managed=MANAGED, status=status, **case.routing)
+        subject = router(case.router, case.value, managed=MANAGED, status=status, **case.routing)
         objects.say(subject, wanted)
         status = recorded(wanted)
         yield wanted, objects

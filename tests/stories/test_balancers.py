@@ -42,8 +42,9 @@ def reached(stage: Stage, aws: Cloud) -> None:
 
     async def sent(request: httpx.Request) -> httpx.Response:
         aws.asked.append(request.content.decode())
-        given = {"headers": request.headers, "content": request.content}
-        answer = await asyncio.to_thread(httpx.request, request.method, str(request.url), **given)
+        answer = await asyncio.to_thread(
+            httpx.request, request.method, str(request.url), headers=request.headers, content=request.content
+        )
         return httpx.Response(answer.status_code, content=answer.content)
 
     stage.prometheus.elsewhere = sent

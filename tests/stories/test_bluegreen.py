@@ -117,7 +117,7 @@ async def test_a_switch_moves_all_users_at_once() -> None:
 @pytest.mark.virtual
 async def test_judged_before_and_after_the_switch_a_release_becomes_stable() -> None:
     async with Stage() as stage:
-        gates = {"prePromotionAnalysis": analysis(), "postPromotionAnalysis": analysis()}
+        gates: Obj = {"prePromotionAnalysis": analysis(), "postPromotionAnalysis": analysis()}
         await stage.deploy(*blue_green(**gates))
         stage.prometheus.says("errors", 0.01)
         await stage.release("img:2")
@@ -271,7 +271,7 @@ def test_killed_again_and_again_an_update_ends_and_users_notice_nothing(
 
 
 async def _survive(deed: Callable[[Stage], Awaitable[None]], every: int) -> None:
-    gates = {"prePromotionAnalysis": analysis(), "postPromotionAnalysis": analysis()}
+    gates: Obj = {"prePromotionAnalysis": analysis(), "postPromotionAnalysis": analysis()}
     async with Stage() as stage:
         stage.prometheus.says("errors", 0.01)
         await stage.deploy(*blue_green(scaleDownDelaySeconds=5, previewReplicaCount=1, **gates))

@@ -1,6 +1,7 @@
 """Two Services that take turns at being stable, before the real API of the routers that share traffic by them."""
 
 import json
+from functools import partial
 
 import pytest
 
@@ -32,6 +33,11 @@ def shares(stage: Stage) -> dict[str, int]:
     return {each["ServiceName"]: each["Weight"] for each in action["ForwardConfig"]["TargetGroups"]}
 
 
+def _is_home(stage: Stage, image: str, serving: str, resting: str) -> bool:
+    """Whether all pods are of this image and get all traffic by one of two Services that take turns."""
+    return stage.weights() == {serving: 100, resting: 0} and stage.sizes() == {image: 5}
+
+
 async def test_releases_by_istio_alone_take_turns_and_no_pass_fails() -> None:
     """Upstream fails every pass until the new version is whole, and waits for its back-off."""
     async with Stage() as stage:
@@ -46,8 +52,7 @@ async def test_releases_by_istio_alone_take_turns_and_no_pass_fails() -> None:
             assert (stage.serves(stable), stage.serves(canary)) == (old, {image})
             await stage.promote()
             await stage.reaches("Healthy")
-            await stage.until(lambda canary=canary, stable=stable: stage.weights() == {canary: 100, stable: 0})
-            await stage.until(lambda image=image: stage.sizes() == {image: 5})
+            await stage.until(partial(_is_home, stage, image, canary, stable))
         assert "ReconciliationError" not in {reason for reason, _ in await stage.events()}
 
 

@@ -28,7 +28,9 @@ from tests.stories.stage import Stage
         (["--alb-ingress-classes=own", "--ingress-api-version=networking/v1"], "Ingress", "networking.k8s.io", "v1"),
     ],
 )
-async def test_routing_objects_are_read_and_written_by_the_api_that_flags_name(flags, kind, group, version) -> None:
+async def test_routing_objects_are_read_and_written_by_the_api_that_flags_name(
+    flags: list[str], kind: str, group: str, version: str
+) -> None:
     async with Stage(*flags) as stage:
         known: list[Resource] = list(stage.controllers.caches.routing)
         found = [one for one in known if one.kind == kind and one.group != "argoproj.io"]

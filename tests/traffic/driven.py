@@ -45,7 +45,7 @@ class Driven(Trying):
 
     def __init__(self, case: Case, *steps: Obj, **rest: Any) -> None:
         made, managed = case.users(), [{"name": "testers"}, {"name": "copies"}]
-        routing = {made.field: made.value, "managedRoutes": managed}
+        routing = {made.dialect: made.value, "managedRoutes": managed}
         canary = {**(TURNS if case.turns else make.ISTIO), "trafficRouting": routing, **rest.pop("canary", {})}
         services = ("ping", "pong") if case.turns else ("stable", "canary")
         super().__init__(make.rollout(*steps, canary=canary, **rest), services)

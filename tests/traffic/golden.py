@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from rollouts.decide.plan import Destination, Split
+from rollouts.decide.plan import Destination, HeaderRoute, MirrorRoute, Split
 from rollouts.decide.world import Hash
 from tests.traffic.stage import Obj, Objects, header, mirror, split
 from tests.traffic.users import ALL, MANAGED, Users
@@ -31,7 +31,7 @@ def said(step: Obj, whole: int = 100) -> Split:
     """The split that a step of the course stands for, in parts of a whole."""
     share = whole // 100
     tried = (Destination("tried", Hash("other"), step["tried"] * share),) if "tried" in step else ()
-    routes = [header("testers", **step["header"])] if "header" in step else []
+    routes: list[HeaderRoute | MirrorRoute] = [header("testers", **step["header"])] if "header" in step else []
     routes += [mirror("copies", step["mirror"], path={"prefix": "/a"})] if "mirror" in step else []
     same = bool(step.get("promoted"))
     return split(

@@ -42,8 +42,8 @@ class Way:
         return found | {place: found.get(place, 0) for place in self.mirrored}
 
 
-def _services(shares: Iterable[tuple[str, int]], whole: int, **rest: bool) -> Way:
-    return Way(tuple((Place(service=name), weight) for name, weight in shares), whole, **rest)
+def _services(shares: Iterable[tuple[str, int]], whole: int, special: bool = False) -> Way:
+    return Way(tuple((Place(service=name), weight) for name, weight in shares), whole, special)
 
 
 # ── one reader for each router ──

@@ -135,5 +135,5 @@ def test_a_header_route_is_an_action_its_conditions_and_a_first_path() -> None:
         ({"ingress": "main", "ingresses": ["a"]}, [], "must be configured. Both are configured."),
     ],
 )
-def test_what_is_missing_is_named(value, objects, fault) -> None:
+def test_what_is_missing_is_named(value: Obj, objects: list[Obj], fault: str) -> None:
     assert fault in Objects(*objects).fault(alb(**value))

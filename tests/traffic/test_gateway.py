@@ -137,7 +137,7 @@ def test_a_header_route_is_one_rule_for_each_that_carries_the_split() -> None:
     api = {"path": {"type": "Exact", "value": "/api"}, "headers": [{"name": "v", "type": "Exact", "value": "2"}]}
     objects = Objects(route(both(name="main"), rule(backend("else")), both(matches=[api, ROOT], filters=[{"a": 1}])))
     before = objects.one("HTTPRoute", "h")
-    subject, standing = gateway(managed=("testers",)), {"routes": (HEADERS,), "managed": ("testers",)}
+    subject, standing = gateway(managed=("testers",)), Obj(routes=(HEADERS,), managed=("testers",))
     objects.say(subject, split(30, **standing))
     assert rules(objects)[3:] == [
         {"name": "testers", "matches": [{**ROOT, "headers": CONDITIONS}], "backendRefs": [backend("canary")]},
@@ -163,7 +163,7 @@ def test_a_header_route_is_one_rule_for_each_that_carries_the_split() -> None:
         ({"regex": "c+"}, ("RegularExpression", "c+")),
     ],
 )
-def test_headers_are_matched_as_asked(value, condition) -> None:
+def test_headers_are_matched_as_asked(value: dict[str, str], condition: tuple[str, str]) -> None:
     match = SetHeaderRoute.model_validate({"name": "t", "match": [{"headerName": "h", "headerValue": value}]}).match
     objects = Objects(route(both()))
     objects.say(gateway(managed=("t",)), split(5, routes=(HeaderRoute("t", match),), managed=("t",)))
@@ -204,7 +204,7 @@ def test_grpc_rules_without_matches_are_narrowed_too() -> None:
 
 def test_rules_keep_their_meaning_where_the_definition_drops_their_names() -> None:
     objects = Objects(route(both()))
-    subject, standing = gateway(("testers",), httpRoute="h", steps=(STEP,)), {"managed": ("testers",)}
+    subject, standing = gateway(("testers",), httpRoute="h", steps=(STEP,)), Obj(managed=("testers",))
     (edit,) = objects.edits(subject, split(5, routes=(HEADERS,), **standing))
     assert edit.want is not None
     for each in edit.want["spec"]["rules"]:
@@ -250,7 +250,7 @@ def test_experiments_get_backends_and_lose_them_again() -> None:
         ({"httpRouteSelector": {"matchLabels": {"a": "b"}}}, [route(both())], "No routes configured."),
     ],
 )
-def test_what_is_missing_is_named_and_nothing_is_written(config, objects, fault) -> None:
+def test_what_is_missing_is_named_and_nothing_is_written(config: Obj, objects: list[Obj], fault: str) -> None:
     with pytest.raises(RoutingError, match=fault):
         Objects(*objects).edits(gateway(**config), split(30))
 

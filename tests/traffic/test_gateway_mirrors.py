@@ -83,7 +83,7 @@ PREFIX = {"path": {"type": "PathPrefix", "value": "/api"}}
         ({**ROOT, "headers": [{"name": "a", "value": "1"}]}, {"headers": {"a": {"exact": "2"}}}, None),
     ],
 )
-def test_only_requests_are_copied_that_meet_the_rule_and_the_route(standing, asked, met) -> None:
+def test_only_requests_are_copied_that_meet_the_rule_and_the_route(standing: Obj, asked: Obj, met: Obj | None) -> None:
     objects = Objects(route(both(matches=[standing])))
     say(objects, 20, mirror(asked))
     assert [each["matches"] for each in rules(objects)[:-1]] == ([] if met is None else [[met]])
@@ -123,7 +123,7 @@ def test_copies_are_known_again_where_the_definition_drops_their_names() -> None
         ({"httpRoute": "h"}, {"method": {"prefix": "G"}}, ".setMirrorRoute.match[0].method: Invalid value: "),
     ],
 )
-def test_a_mirror_step_that_cannot_be_said_is_refused(config, match, fault) -> None:
+def test_a_mirror_step_that_cannot_be_said_is_refused(config: Obj, match: Obj, fault: str) -> None:
     told = Objects().fault(gateway(MANAGED, steps=(step(match),), **config))
     assert told.startswith(f"spec.strategy.canary.steps[1]{fault}")
     assert Objects().fault(gateway(MANAGED, httpRoute="h", steps=(step(),))) == ""

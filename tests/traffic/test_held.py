@@ -22,6 +22,6 @@ def test_only_routes_are_set_and_taken_away(make: Callable[[], Users]) -> None:
     with_route = replace(held, routes=(header("testers", agent="x"),))
     assert objects.edits(given.router(), held) == []
     objects.say(given.router(), with_route)
-    assert (objects.all != before) == (given.field in ROUTED)
+    assert (objects.all != before) == (given.dialect in ROUTED)
     objects.say(given.router(), held)
     assert objects.all == before

@@ -140,7 +140,7 @@ def test_several_virtual_services_are_edited() -> None:
         ("vs.mesh.cluster.local", "mesh", "vs"),
     ],
 )
-def test_a_name_may_hold_a_namespace(written, namespace, name) -> None:
+def test_a_name_may_hold_a_namespace(written: str, namespace: str, name: str) -> None:
     (ref,) = router({"virtualService": {"name": written}}).needs({})
     assert (ref.namespace, ref.name) == (namespace, name)
 
@@ -163,7 +163,7 @@ def test_a_name_may_hold_a_namespace(written, namespace, name) -> None:
         ),
     ],
 )
-def test_a_virtual_service_that_cannot_carry_the_split_is_refused(http, istio, fault) -> None:
+def test_a_virtual_service_that_cannot_carry_the_split_is_refused(http: list[Obj], istio: Obj, fault: str) -> None:
     told = router(istio).fault(found(virtual_service(*http)))
     path = "spec.strategy.canary.trafficRouting.istio.virtualService.name"
     assert told.startswith(f'{path}: Invalid value: "vs": Istio VirtualService has invalid HTTP routes. Error: ')
@@ -221,7 +221,9 @@ routes = st.fixed_dictionaries(
 
 
 @given(primary=routes, others=st.lists(routes, max_size=3), sequence=st.lists(st.integers(0, 100), max_size=6))
-def test_no_sequence_of_weights_loses_anything_of_the_object(primary, others, sequence) -> None:
+def test_no_sequence_of_weights_loses_anything_of_the_object(
+    primary: Obj, others: list[Obj], sequence: list[int]
+) -> None:
     http = [{**route, "name": f"other-{index}"} for index, route in enumerate(others)]
     before = virtual_service(*http, {**primary, "name": "primary"})
     istio = {"virtualService": {"name": "vs", "routes": ["primary"]}}

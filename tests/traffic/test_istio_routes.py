@@ -54,7 +54,7 @@ MANAGED = ("head", "copy")
 
 
 @pytest.mark.parametrize("value", [{"exact": "x"}, {"prefix": "x"}, {"regex": "x.*"}])
-def test_a_header_route_sends_matching_requests_to_the_canary(value) -> None:
+def test_a_header_route_sends_matching_requests_to_the_canary(value: Obj) -> None:
     after = edited(virtual_service(PRIMARY), split(20, routes=(header(**value),), managed=MANAGED))
     assert after["spec"]["http"][0] == {
         "name": "head",
@@ -91,7 +91,7 @@ def test_ours_come_first_in_their_order_and_others_keep_theirs() -> None:
 
 
 @pytest.mark.parametrize("name", [{}, {"name": "primary"}], ids=["without a name", "by name"])
-def test_the_only_route_of_others_keeps_getting_weights_beside_a_header_route(name) -> None:
+def test_the_only_route_of_others_keeps_getting_weights_beside_a_header_route(name: Obj) -> None:
     """Upstream then silently writes none to one that has a name."""
     primary = {**name, "route": PRIMARY["route"]}
     first = edited(virtual_service(primary), split(0, routes=(header(),), managed=MANAGED))
@@ -100,7 +100,7 @@ def test_the_only_route_of_others_keeps_getting_weights_beside_a_header_route(na
 
 
 @pytest.mark.parametrize("name", [{}, {"name": "primary"}], ids=["without a name", "by name"])
-def test_the_only_route_of_others_keeps_getting_weights_beside_a_mirror(name) -> None:
+def test_the_only_route_of_others_keeps_getting_weights_beside_a_mirror(name: Obj) -> None:
     """Upstream then writes those of the mirror alone."""
     primary = {**name, "route": PRIMARY["route"]}
     first = edited(virtual_service(primary), split(0, routes=(mirror(),), managed=MANAGED))
@@ -184,7 +184,9 @@ def test_subsets_select_pods_by_hash_before_they_get_a_share() -> None:
 
 
 @pytest.mark.parametrize(("weight", "first"), [(0, "Updated VirtualService"), (20, "UpdatedDestinationRule")])
-def test_a_subset_gives_up_its_share_before_it_changes_its_pods_and_has_them_before_it_gets_one(weight, first) -> None:
+def test_a_subset_gives_up_its_share_before_it_changes_its_pods_and_has_them_before_it_gets_one(
+    weight: int, first: str
+) -> None:
     old = {"rollouts-pod-template-hash": "old"}
     before = rule({"name": "s", "labels": old}, {"name": "c", "labels": {"rollouts-pod-template-hash": "older"}})
     shared = {"route": [destination("shop", 50, subset="s"), destination("shop", 50, subset="c")]}
@@ -269,7 +271,9 @@ def test_tls_routes_are_found_by_port_and_names_in_any_order() -> None:
         ({"sniHosts": ["b"]}, [0, 20, 0]),
     ],
 )
-def test_tls_routes_are_found_by_port_or_names_alone_where_none_is_without_the_other(wanted, edited_ones) -> None:
+def test_tls_routes_are_found_by_port_or_names_alone_where_none_is_without_the_other(
+    wanted: Obj, edited_ones: list[int]
+) -> None:
     istio = {"virtualService": {"name": "vs", "tlsRoutes": [wanted]}}
     vs = other_sections(tls=[secure(443, "a"), secure(8443, "b"), secure(None, "a")])
     after = edited(vs, split(20), router(istio))
@@ -291,7 +295,7 @@ def test_of_two_routes_with_one_name_the_first_is_edited() -> None:
         ({"tcp": [PRIMARY]}, {"tcpRoutes": [{"port": 1}]}, "has invalid TCP routes. Error: No matching TCP routes"),
     ],
 )
-def test_a_fault_names_the_kind_of_route(sections, wanted, told) -> None:
+def test_a_fault_names_the_kind_of_route(sections: Obj, wanted: Obj, told: str) -> None:
     istio = {"virtualServices": [{"name": "vs", **wanted}]}
     fault = router(istio).fault(found(other_sections(**sections)))
     path = "spec.strategy.canary.trafficRouting.istio.virtualServices.name"
@@ -321,7 +325,7 @@ def test_http_and_tls_of_one_object_are_both_edited() -> None:
 
 
 @pytest.mark.parametrize("section", ["http", "tls"])
-def test_each_section_of_one_object_has_to_carry_the_split(section) -> None:
+def test_each_section_of_one_object_has_to_carry_the_split(section: str) -> None:
     istio = {"virtualService": {"name": "vs", "routes": ["primary"], "tlsRoutes": [{"port": 443}]}}
     sections = {"http": [PRIMARY], "tls": [secure(443, "a")]}
     lacking = {**sections[section][0], "route": [destination("stable", 100)]}

@@ -45,13 +45,13 @@ def by_turns(made: Users) -> Users:
     """The same for two Services that take turns: neither is called canary or stable."""
     text = json.dumps([made.value, made.objects])
     value, objects = json.loads(text.replace('"stable"', '"pong"').replace('"canary"', '"ping"'))
-    return Users(made.field, value, tuple(objects), made.files)
+    return Users(made.dialect, value, tuple(objects), made.files)
 
 
 def alb_by_turns() -> Users:
     made = users.alb()
     (ingress,) = json.loads(json.dumps(made.objects).replace('"stable"', '"root"'))
-    return Users(made.field, {**made.value, "rootService": "root"}, (ingress,))
+    return Users(made.dialect, {**made.value, "rootService": "root"}, (ingress,))
 
 
 CASES = {

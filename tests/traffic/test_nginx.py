@@ -137,5 +137,5 @@ def test_an_ingress_of_somebody_else_is_never_touched() -> None:
         ({"stableIngress": "main", "stableIngresses": ["a"]}, [], "must be configured. Both are configured."),
     ],
 )
-def test_what_is_missing_is_named(value, objects, fault) -> None:
+def test_what_is_missing_is_named(value: Obj, objects: list[Obj], fault: str) -> None:
     assert fault in Objects(*objects).fault(nginx(**value))

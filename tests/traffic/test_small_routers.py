@@ -71,7 +71,7 @@ def test_traefik_weighs_two_services_and_leaves_the_others() -> None:
         ([traefik_service("canary")], "traefik stable service was not found"),
     ],
 )
-def test_traefik_says_what_is_missing_and_writes_nothing(found, fault) -> None:
+def test_traefik_says_what_is_missing_and_writes_nothing(found: list[Obj], fault: str) -> None:
     with pytest.raises(RoutingError, match=fault):
         Objects(*found).edits(TRAEFIK, split(30))
 
@@ -156,7 +156,7 @@ def test_an_apisix_route_of_somebody_else_is_neither_taken_nor_deleted() -> None
         ),
     ],
 )
-def test_apisix_says_what_is_missing(found, fault) -> None:
+def test_apisix_says_what_is_missing(found: list[Obj], fault: str) -> None:
     with pytest.raises(RoutingError, match=fault):
         Objects(*found).edits(apisix(), split(30))
 

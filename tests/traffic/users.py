@@ -17,7 +17,7 @@ class Users:
     """The objects of a router's users. `files`: where the definitions of their kinds are; `rest`: what else their
     trafficRouting says."""
 
-    field: str
+    dialect: str
     value: Obj
     objects: tuple[Obj, ...]
     files: tuple[str, ...] = ()
@@ -26,11 +26,11 @@ class Users:
     @property
     def routing(self) -> Obj:
         """The trafficRouting of their Rollout."""
-        return {self.field: self.value, "managedRoutes": [{"name": name} for name in MANAGED], **self.rest}
+        return {self.dialect: self.value, "managedRoutes": [{"name": name} for name in MANAGED], **self.rest}
 
     def router(self, status: Obj | None = None) -> Router:
         """The router of a Rollout with this status."""
-        return router(self.field, self.value, managed=MANAGED, status=status, settings=SETTINGS, **self.rest)
+        return router(self.dialect, self.value, managed=MANAGED, status=status, settings=SETTINGS, **self.rest)
 
 
 def made(api_version: str, kind: str, name: str, spec: Obj) -> Obj:
