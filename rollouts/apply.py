@@ -67,6 +67,7 @@ class Outcome:
     taken: bool = False
     astray: bool = False
     version: str = ""  # the Rollout's resourceVersion after what was written to it
+    wrote: set[str] = field(default_factory=set)  # the resourceVersions of all that was written
 
 
 class Applier:
@@ -84,9 +85,11 @@ class Applier:
     async def apply(self, rollout: Obj, world: World, plan: Plan) -> Outcome:
         """Carry out the actions of a plan about `rollout`, one after another."""
         outcome = Outcome(version=str(rollout["metadata"].get("resourceVersion", "")))
+        ways = (self._wire, self._caches, self._observer, self._traffic, self._pods_at_once)
+        deeds = _Deeds(*ways, rollout, world, outcome)
         for action in plan.actions:
             try:
-                await self._do(rollout, world, action, outcome)
+                await deeds.do(action)
             except ApiError as error:
                 outcome.failed, outcome.error = action, error
                 outcome.taken = isinstance(action, CreateReplicaSet) and isinstance(error, AlreadyExists)
@@ -108,174 +111,181 @@ class Applier:
         except RoutingError:
             return False
 
-    async def _do(self, rollout: Obj, world: World, action: Action, outcome: Outcome) -> None:
-        namespace = rollout["metadata"]["namespace"]
+
+@dataclass(frozen=True, slots=True)
+class _Deeds:
+    """The actions of one plan; what comes of them is noted in `outcome`."""
+
+    wire: Wire
+    caches: Caches
+    observer: Observer
+    traffic: TrafficSettings
+    pods_at_once: int
+    rollout: Obj
+    world: World
+    outcome: Outcome
+
+    @property
+    def namespace(self) -> str:
+        return str(self.rollout["metadata"]["namespace"])
+
+    async def do(self, action: Action) -> None:
+        """Carry out one action. Raises ApiError when it is refused."""
         match action:
             case CreateReplicaSet() | Adopt() | UpdateReplicaSet() | DeleteReplicaSet():
-                await self._replica_set(rollout, world, action)
+                await self._replica_set(action)
             case LabelPods():
-                await self._label_pods(namespace, action)
+                await self._label_pods(action)
             case Evict():
-                await self._evict(namespace, action)
+                await self._evict(action)
             case UpdateRollout():
-                await self._update_rollout(rollout, action, outcome)
+                await self._update_rollout(action)
             case ScaleWorkload():
-                await self._scale_workload(namespace, action)
+                patch = {"metadata": {"resourceVersion": action.version}, "spec": {"replicas": action.replicas}}
+                await self._patch(self.caches.workloads[DEPLOYMENT], action.name, patch)
             case PointService():
-                await self._point(rollout, action, outcome)
+                await self._point(action)
             case SetWeight():
-                await self._set_weight(world, action, outcome)
+                await self._set_weight(action)
             case StartRun() | StartExperiment():
-                await self._start(rollout, action)
+                await self._start(action)
             case StopRun(name=name) | StopExperiment(name=name):
-                stopped = {"spec": {"terminate": True}}
-                await self._patch(self._kept(action), namespace, name, stopped, gone_ok=True)
+                await self._patch(self._kept(action), name, {"spec": {"terminate": True}}, gone_ok=True)
             case DeleteRun(name=name) | DeleteExperiment(name=name):
-                await self._delete(self._kept(action), namespace, name)
+                await self._delete(self._kept(action), self.namespace, name)
             case _:
                 assert_never(action)
 
-    # ── ReplicaSets ──
+    # ── ReplicaSets and their pods ──
 
-    async def _replica_set(
-        self, rollout: Obj, world: World, action: CreateReplicaSet | Adopt | UpdateReplicaSet | DeleteReplicaSet
-    ) -> None:
-        namespace, replica_sets = rollout["metadata"]["namespace"], self._caches.replica_sets
+    async def _replica_set(self, action: CreateReplicaSet | Adopt | UpdateReplicaSet | DeleteReplicaSet) -> None:
         match action:
             case CreateReplicaSet():
-                await self._create_replica_set(rollout, world.rollout.spec.template, action)
+                await self._create_replica_set(action)
             case Adopt(name=name):
-                owners = {"metadata": {"ownerReferences": [owner_reference(ROLLOUT, rollout)]}}
-                await self._patch(replica_sets, namespace, name, owners)
+                owners = {"metadata": {"ownerReferences": [owner_reference(ROLLOUT, self.rollout)]}}
+                await self._patch(self.caches.replica_sets, name, owners)
             case UpdateReplicaSet(name=name):
-                await self._patch(replica_sets, namespace, name, replica_set_patch(action))
+                await self._patch(self.caches.replica_sets, name, replica_set_patch(action))
             case DeleteReplicaSet(name=name):
-                await self._delete(replica_sets, namespace, name)
+                await self._delete(self.caches.replica_sets, self.namespace, name)
 
-    async def _create_replica_set(self, rollout: Obj, template: Obj, action: CreateReplicaSet) -> None:
-        manifest = _owned(action.manifest, rollout)
-        namespace = rollout["metadata"]["namespace"]
+    async def _create_replica_set(self, action: CreateReplicaSet) -> None:
+        manifest = _owned(action.manifest, self.rollout)
         try:
-            created = await self._wire.create(REPLICA_SET, namespace, manifest)
+            created = await self.wire.create(REPLICA_SET, self.namespace, manifest)
         except AlreadyExists:
-            created = await self._wire.get(REPLICA_SET, namespace, action.name)
-            ours = (controller_of(created) or {}).get("uid") == uid_of(rollout)
+            created = await self.wire.get(REPLICA_SET, self.namespace, action.name)
+            ours = (controller_of(created) or {}).get("uid") == uid_of(self.rollout)
             found = own_template(replica_set(created))
-            if not (ours and templates_equal(template, found)):
+            if not (ours and templates_equal(self.world.rollout.spec.template, found)):
                 raise
-        self._caches.replica_sets.put(created)
+        self._put(self.caches.replica_sets, created)
 
-    async def _label_pods(self, namespace: str, action: LabelPods) -> None:
+    async def _label_pods(self, action: LabelPods) -> None:
         patch = {"metadata": {"labels": dict(action.labels), "annotations": dict(action.annotations)}}
-        gate = asyncio.Semaphore(self._pods_at_once)
+        gate = asyncio.Semaphore(self.pods_at_once)
 
         async def label(name: str) -> None:
             async with gate:
-                await self._patch(self._caches.pods, namespace, name, patch, gone_ok=True)
+                await self._patch(self.caches.pods, name, patch, gone_ok=True)
 
         await _all(label(name) for name in action.pods)
 
-    async def _evict(self, namespace: str, action: Evict) -> None:
+    async def _evict(self, action: Evict) -> None:
         for name in action.pods:
-            eviction = {
-                "apiVersion": "policy/v1",
-                "kind": "Eviction",
-                "metadata": {"name": name, "namespace": namespace},
-            }
+            metadata = {"name": name, "namespace": self.namespace}
+            eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
             with suppress(NotFound, TooManyRequests):
-                await self._wire.create(POD, namespace, eviction, name=name, subresource="eviction")
+                await self.wire.create(POD, self.namespace, eviction, name=name, subresource="eviction")
 
-    # ── the Rollout and its Services ──
+    # ── the Rollout, its Services and its routing objects ──
 
-    async def _update_rollout(self, rollout: Obj, action: UpdateRollout, outcome: Outcome) -> None:
-        patch: Obj = {"metadata": {"resourceVersion": outcome.version}}
+    async def _update_rollout(self, action: UpdateRollout) -> None:
+        patch: Obj = {"metadata": {"resourceVersion": self.outcome.version}}
         if action.annotations:
             patch["metadata"]["annotations"] = dict(action.annotations)
         if action.replicas is not None:
             patch["spec"] = {"replicas": action.replicas}
         if action.template is not None:
-            mended = merge_patch(rollout["spec"]["template"], action.template)
+            mended = merge_patch(self.rollout["spec"]["template"], action.template)
             patch["spec"] = {**patch.get("spec", {}), "template": mended}
-        metadata = rollout["metadata"]
-        written = await self._wire.patch(ROLLOUT, metadata["namespace"], metadata["name"], patch)
-        self._caches.rollouts.put(written)
-        outcome.version = str(written["metadata"]["resourceVersion"])
+        written = await self.wire.patch(ROLLOUT, self.namespace, self.rollout["metadata"]["name"], patch)
+        self._put(self.caches.rollouts, written)
+        self.outcome.version = str(written["metadata"]["resourceVersion"])
 
-    async def _scale_workload(self, namespace: str, action: ScaleWorkload) -> None:
-        patch = {"metadata": {"resourceVersion": action.version}, "spec": {"replicas": action.replicas}}
-        await self._patch(self._caches.workloads[DEPLOYMENT], namespace, action.name, patch)
-
-    async def _point(self, rollout: Obj, action: PointService, outcome: Outcome) -> None:
-        metadata = rollout["metadata"]
-        before = self._caches.services.get(metadata["namespace"], action.service) or {}
+    async def _point(self, action: PointService) -> None:
+        before = self.caches.services.get(self.namespace, action.service) or {}
         old = ((before.get("spec") or {}).get("selector") or {}).get(labels.POD_TEMPLATE_HASH, "")
-        patch = service_patch(metadata["name"], action.hash)
-        await self._patch(self._caches.services, metadata["namespace"], action.service, patch)
+        patch = service_patch(self.rollout["metadata"]["name"], action.hash)
+        await self._patch(self.caches.services, action.service, patch)
         if old != action.hash:
             text = wording.switched_service(action.service, old, action.hash)
-            outcome.events.append(Event("SwitchService", text))
+            self.outcome.events.append(Event("SwitchService", text))
 
-    async def _set_weight(self, world: World, action: SetWeight, outcome: Outcome) -> None:
-        for router in routers(world.rollout, self._traffic):
-            found = self._observer.routing_objects(router)
+    async def _set_weight(self, action: SetWeight) -> None:
+        for router in routers(self.world.rollout, self.traffic):
+            found = self.observer.routing_objects(router)
             try:
                 edits = tuple(router.edit(found, action.split))
             except RoutingError as error:
-                outcome.events.append(Event(error.reason or "TrafficRoutingError", str(error), "Warning"))
+                self.outcome.events.append(Event(error.reason or "TrafficRoutingError", str(error), "Warning"))
                 raise Refused(str(error)) from error
             for edit in edits:
                 await self._edit(edit, found.get(edit.ref))
-                outcome.events.append(edit.event)
-                outcome.astray = action.recorded
+                self.outcome.events.append(edit.event)
+                self.outcome.astray = action.recorded
 
     async def _edit(self, edit: Edit, before: Obj | None) -> None:
-        cache, ref = self._caches.routing[edit.ref.resource], edit.ref
+        cache, ref = self.caches.routing[edit.ref.resource], edit.ref
         if edit.want is None:
             await self._delete(cache, ref.namespace, ref.name)
         elif before is None:
-            cache.put(await self._wire.create(ref.resource, ref.namespace, edit.want))
+            self._put(cache, await self.wire.create(ref.resource, ref.namespace, edit.want))
         else:
             patch = merge_patch(before, edit.want)
             version = before["metadata"].get("resourceVersion", "")
             patch["metadata"] = {**patch.get("metadata", {}), "resourceVersion": version}
-            await self._patch(cache, ref.namespace, ref.name, patch)
+            self._put(cache, await self.wire.patch(ref.resource, ref.namespace, ref.name, patch))
 
     # ── AnalysisRuns and Experiments ──
 
     def _kept(self, action: Action) -> Cache:
         """Where the objects are that this action is about."""
         of_experiments = isinstance(action, StartExperiment | StopExperiment | DeleteExperiment)
-        return self._caches.experiments if of_experiments else self._caches.analysis_runs
+        return self.caches.experiments if of_experiments else self.caches.analysis_runs
 
-    async def _start(self, rollout: Obj, action: StartRun | StartExperiment) -> None:
-        cache, namespace = self._kept(action), rollout["metadata"]["namespace"]
+    async def _start(self, action: StartRun | StartExperiment) -> None:
+        cache = self._kept(action)
         try:
-            created = await self._wire.create(cache.resource, namespace, _owned(action.manifest, rollout))
+            created = await self.wire.create(cache.resource, self.namespace, _owned(action.manifest, self.rollout))
         except AlreadyExists:
             # The next pass sees who has the name, and takes it over or chooses another.
-            found = await self._wire.get(cache.resource, namespace, action.name)
-            if not cache.put(found) and cache.get(namespace, action.name) is None:
-                cache.unlisted[namespace, action.name] = found
+            found = await self.wire.get(cache.resource, self.namespace, action.name)
+            if not cache.put(found) and cache.get(self.namespace, action.name) is None:
+                cache.unlisted[self.namespace, action.name] = found
             raise
-        cache.put(created)
+        self._put(cache, created)
 
     # ── single calls ──
 
-    async def _patch(self, cache: Cache, namespace: str, name: str, patch: Obj, *, gone_ok: bool = False) -> None:
+    def _put(self, cache: Cache, written: Obj) -> None:
+        """What we wrote is known at once, and known to be ours."""
+        self.outcome.wrote.add(str(written["metadata"].get("resourceVersion", "")))
+        cache.put(written)
+
+    async def _patch(self, cache: Cache, name: str, patch: Obj, *, gone_ok: bool = False) -> None:
         try:
-            cache.put(await self._wire.patch(cache.resource, namespace, name, patch))
+            self._put(cache, await self.wire.patch(cache.resource, self.namespace, name, patch))
         except NotFound:
             if not gone_ok:
                 raise
 
     async def _delete(self, cache: Cache, namespace: str, name: str) -> None:
         known = cache.get(namespace, name)
-        try:
-            await self._wire.delete(
-                cache.resource, namespace, name, propagation="Background", uid=uid_of(known) if known else ""
-            )
-        except NotFound:
-            return
+        uid = uid_of(known) if known else ""
+        with suppress(NotFound):
+            await self.wire.delete(cache.resource, namespace, name, propagation="Background", uid=uid)
 
 
 def _owned(manifest: Obj, rollout: Obj) -> Obj:

@@ -1,7 +1,7 @@
 """The loop for one Rollout: observe, decide, apply, record, and when to look again."""
 
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterable, Set
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -32,9 +32,6 @@ HOLD_FOR_VERDICT = 2.0
 ANNOUNCED_IN = 0.5
 """Seconds for which the status of an update's end waits at the longest until its Events are posted."""
 
-_FORESEEN = 4
-"""How many passes without a write are foreseen at most."""
-
 _COUNTS = ("replicas", "updated_replicas", "ready_replicas", "available_replicas", "hpa_replicas", "message")
 
 _RUNS = ("current_step_analysis_run_status", "current_background_analysis_run_status")
@@ -43,11 +40,22 @@ WRITTEN_BY_PEOPLE = frozenset({"abort", "promoteFull", "pauseConditions", "contr
 """Status fields that clients write too: a patch of ours that touches one is conditional on the version we saw."""
 
 
-class RolloutController:
-    """Reconciles Rollouts by key.
+async def _at_once(rollout: Obj) -> None:
+    """Nothing has to be waited for."""
 
-    `clock` gives the time that decisions see; `prepare` waits until everything that a Rollout names can be observed.
-    """
+
+@dataclass(frozen=True, slots=True)
+class Ties:
+    """What ties a controller to those around it. `prepare` waits until everything that a Rollout names can be observed;
+    `foreseen` is told of each pass, with the versions that it wrote, which knows that they call for no other pass."""
+
+    prepare: Callable[[Obj], Awaitable[None]] = _at_once
+    foreseen: Callable[[Key, Set[str]], None] = lambda key, wrote: None
+    pulse: Pulse | None = None
+
+
+class RolloutController:
+    """Reconciles Rollouts by key. `clock` gives the time that decisions see."""
 
     def __init__(
         self,
@@ -57,8 +65,7 @@ class RolloutController:
         applier: Applier,
         recorder: Recorder,
         clock: Callable[[], datetime],
-        pulse: Pulse | None = None,
-        prepare: Callable[[Obj], Awaitable[None]] | None = None,
+        ties: Ties,
     ) -> None:
         self._wire = wire
         self._caches = caches
@@ -66,8 +73,7 @@ class RolloutController:
         self._applier = applier
         self._recorder = recorder
         self._clock = clock
-        self._pulse = pulse
-        self._prepare = prepare
+        self._ties = ties
         self._held = Held()
 
     async def reconcile(self, key: Key) -> float | None:
@@ -77,12 +83,11 @@ class RolloutController:
             self._observer.forget(key)
             self._held.forget(key)
             return None
-        with timed(self._pulse, ROLLOUT, key):
+        with timed(self._ties.pulse, ROLLOUT, key):
             return await self._pass(key, obj)
 
     async def _pass(self, key: Key, obj: Obj) -> float | None:
-        if self._prepare is not None:
-            await self._prepare(obj)
+        await self._ties.prepare(obj)
         now = self._clock()
         world = self._observer.world(obj)
         plan = self._decide(world, now)
@@ -93,7 +98,7 @@ class RolloutController:
             return 0.0
         last = plan
         if plan.changes and not outcome.error:
-            last = self._foreseen(key, plan, outcome, now)
+            last = self._following(key, plan, outcome, now)
         status, events = self._recorded(world, last, outcome, now)
         hold = 0.0 if plan.changes or outcome.error else _patience(world.rollout.status, status)
         held = self._held.left(key, hold)
@@ -106,27 +111,24 @@ class RolloutController:
         self._observer.ask(key, obj, last.asks)
         if outcome.error is not None:
             raise outcome.error
+        if last.settled:
+            self._ties.foreseen(key, outcome.wrote)
         return next_look(last.wake_at, self._clock(), held)
 
-    def _foreseen(self, key: Key, plan: Plan, outcome: Outcome, now: datetime) -> Plan:
-        """What the passes after this plan would come to as long as they write nothing but status: one write for all.
+    def _following(self, key: Key, plan: Plan, outcome: Outcome, now: datetime) -> Plan:
+        """What the passes after this plan would come to if they write nothing but status: one write for all.
 
         They are decided on what the caches hold now, which is what this plan wrote. A pass that acts is left to its
         own time, when the status on which it rests is stored.
         """
-        for _ in range(_FORESEEN):
-            obj = self._caches.rollouts.get(*key)
-            if obj is None or obj["metadata"].get("resourceVersion", "") != outcome.version:
-                break  # somebody else wrote: look at that first
-            world = self._observer.world(obj).with_status(plan.status)
-            following = self._decide(world, now)
-            if following.invalid or not self._applier.has_nothing_to_write(world, following):
-                break
-            settled = following.status == plan.status
-            plan = replace(following, events=(*plan.events, *following.events))
-            if settled:
-                break
-        return plan
+        obj = self._caches.rollouts.get(*key)
+        if obj is None or obj["metadata"].get("resourceVersion", "") != outcome.version:
+            return plan  # somebody else wrote: look at that first
+        world = self._observer.world(obj).with_status(plan.status)
+        following = self._decide(world, now)
+        if following.invalid or not self._applier.has_nothing_to_write(world, following):
+            return plan
+        return replace(following, events=(*plan.events, *following.events))
 
     def _decide(self, world: World, now: datetime) -> Plan:
         try:
@@ -155,17 +157,18 @@ class RolloutController:
         if WRITTEN_BY_PEOPLE & patch["status"].keys():
             patch["metadata"] = {"resourceVersion": outcome.version}
         written = await self._wire.patch(ROLLOUT, *key, patch, subresource="status")
+        outcome.wrote.add(str(written["metadata"]["resourceVersion"]))
         self._caches.rollouts.put(written)
         if _ended(before, status):
             self._tell_duration(status)
 
     def _tell_duration(self, status: RolloutStatus) -> None:
-        duration = status.duration
-        if self._pulse is None or duration is None or not (duration.finished_at and duration.rollout_started_at):
+        duration, pulse = status.duration, self._ties.pulse
+        if pulse is None or duration is None or not (duration.finished_at and duration.rollout_started_at):
             return
         whole = (duration.finished_at - duration.rollout_started_at).total_seconds()
         manual = float(duration.total_manual_pause_duration_seconds or 0)
-        self._pulse.update_ended(duration.completion_status, whole, manual)
+        pulse.update_ended(duration.completion_status, whole, manual)
 
     async def _announce(self, obj: Obj, events: tuple[Event, ...]) -> bool:
         """Tell an end of an update before it is recorded, so that who waits for its status finds its Events; whether it

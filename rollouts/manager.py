@@ -15,7 +15,7 @@ from rollouts.api import labels
 from rollouts.apply import Applier
 from rollouts.asking import Asking
 from rollouts.caches import fresh_caches
-from rollouts.controller import RolloutController
+from rollouts.controller import RolloutController, Ties
 from rollouts.decide.plan import Event
 from rollouts.experiment.controller import ExperimentController
 from rollouts.experiment.observe import Observer as ExperimentObserver
@@ -129,8 +129,9 @@ class Controllers:
         )
         observer = Observer(self.caches, self._traffic, settings.instance_id, asking)
         applier = Applier(self._wire, self.caches, observer, self._traffic, settings.ephemeral_metadata_threads)
+        ties = Ties(self._prepare, self._queues.rollouts.foreseen, metrics)
         self._rollout_controller = RolloutController(
-            self._wire, self.caches, observer, applier, self.recorder, clock, metrics, self._prepare
+            self._wire, self.caches, observer, applier, self.recorder, clock, ties
         )
         self._run_controller = AnalysisRunController(
             self._wire,

@@ -21,13 +21,13 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.registry import Collector
 
 from rollouts.gauges import Sources, families
 from rollouts.kube.http import Request
 from rollouts.kube.queue import Queue, QueueMeter
 from rollouts.kube.refs import Obj, name_of, namespace_of
+from rollouts.tallies import Tally, Timings
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LINGER = 65.0
@@ -39,6 +39,7 @@ _WHOLE = (30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800)
 _PROGRESSION = (30, 60, 120, 300, 600, 900, 1800, 3600)
 _MANUAL_PAUSE = (0, 60, 300, 600, 1800, 3600, 7200, 14400, 28800)
 _KINDS = {"Rollout": "rollout", "Experiment": "experiment", "AnalysisRun": "analysis_run"}
+_PLURALS = {"Rollout": "rollouts", "Experiment": "experiments", "AnalysisRun": "analysisruns"}
 _NAMELESS = frozenset({"events", "replicasets"})
 
 # Argo's names of these counters lack the suffix that the client library insists on.
@@ -56,24 +57,20 @@ class Metrics:
         """Where the objects are; None while this replica does not lead."""
         self.registry = CollectorRegistry()
         self._queues: list[Queue[Any]] = []
-        registry, who = self.registry, ["namespace", "name"]
+        registry = self.registry
         self._reconcile = {
-            kind: Histogram(
-                f"{name}_reconcile", "Seconds of a reconciliation.", who, buckets=_SECONDS, registry=registry
-            )
+            kind: Timings(f"{name}_reconcile", "Seconds of a reconciliation.", _SECONDS, registry=registry)
             for kind, name in _KINDS.items()
         }
         self._failed = {
-            kind: Counter(f"{name}_reconcile_error", "Reconciliations that failed.", who, registry=registry)
+            kind: Tally(f"{name}_reconcile_error", "Reconciliations that failed.", registry=registry)
             for kind, name in _KINDS.items()
         }
-        self._events = Counter("rollout_events", "Events of rollouts.", [*who, "type", "reason"], registry=registry)
+        self._events = Tally("rollout_events", "Events of rollouts.", "type", "reason", registry=registry)
         self._events_dropped = Counter("controller_events_dropped", "Events that were never posted.", registry=registry)
-        self._sent = Histogram("notification_send", "Sending a notification.", who, buckets=_SECONDS, registry=registry)
-        self._sent_well, self._sent_badly = (
-            Counter(f"notification_send_{result}", f"By {result}.", [*who, "type", "reason"], registry=registry)
-            for result in ("success", "error")
-        )
+        Timings("notification_send", "Sending a notification.", _SECONDS, registry=registry)
+        for result in ("success", "error"):
+            Tally(f"notification_send_{result}", f"By {result}.", "type", "reason", registry=registry)
         self._durations = [
             Histogram(f"rollout_{name}_seconds", text, ["status"], buckets=buckets, registry=registry)
             for name, text, buckets in (
@@ -82,10 +79,12 @@ class Metrics:
                 ("manual_pause_duration", "How long updates were paused by people.", _MANUAL_PAUSE),
             )
         ]
-        self._requests = Counter(
+        self._requests = Tally(
             "controller_clientset_k8s_request",
             "Requests to the API server.",
-            ["kind", *who, "verb", "status_code"],
+            "kind",
+            "verb",
+            "status_code",
             registry=registry,
         )
         self._work = _QueueMetrics(registry)
@@ -98,14 +97,14 @@ class Metrics:
 
     def reconciled(self, kind: str, namespace: str, name: str, seconds: float, *, failed: bool = False) -> None:
         """A pass over a Rollout, an Experiment or an AnalysisRun, and how long it took."""
-        self._reconcile[kind].labels(namespace, name).observe(seconds)
+        self._reconcile[kind].observe(namespace, name, seconds)
         if failed:
-            self._failed[kind].labels(namespace, name).inc()
+            self._failed[kind].add(namespace, name)
 
     def event(self, about: Obj, type: str, reason: str) -> None:
         """An event was recorded (`rollouts.kube.events.OnEvent`); those of Rollouts are counted."""
         if about.get("kind") == "Rollout":
-            self._events.labels(namespace_of(about), name_of(about), type, reason).inc()
+            self._events.add(namespace_of(about), name_of(about), type, reason)
 
     def event_dropped(self) -> None:
         self._events_dropped.inc()
@@ -115,7 +114,7 @@ class Metrics:
         plural = request.resource.plural
         nameless = request.verb in ("List", "Watch") or plural in _NAMELESS or not request.name
         name = "N/A" if nameless else request.name
-        self._requests.labels(plural, request.namespace, name, request.verb, str(request.status)).inc()
+        self._requests.add(request.namespace, name, plural, request.verb, str(request.status))
 
     def update_ended(self, status: str, whole: float, manual_pause: float) -> None:
         """An update ended as `status` (Promoted, Aborted, …): its seconds, and those of them that people paused it."""
@@ -140,9 +139,11 @@ class Metrics:
         there = _of(self.sources, kind) if self.sources else ()
         if any((namespace_of(obj), name_of(obj)) == (namespace, name) for obj in there):
             return
-        of_rollouts = [self._events, self._sent, self._sent_well, self._sent_badly] if kind == "Rollout" else []
-        for metric in (self._reconcile[kind], self._failed[kind], *of_rollouts):
-            _remove(metric, namespace, name)
+        self._reconcile[kind].forget(namespace, name)
+        self._failed[kind].forget(namespace, name)
+        self._requests.forget(namespace, name, _PLURALS[kind])
+        if kind == "Rollout":
+            self._events.forget(namespace, name)
 
     def expose(self) -> bytes:
         """Everything, in Prometheus' text format (CONTENT_TYPE)."""
@@ -158,18 +159,6 @@ class Metrics:
 def _of(sources: Sources, kind: str) -> Iterable[Obj]:
     every = {"Rollout": sources.rollouts, "Experiment": sources.experiments, "AnalysisRun": sources.analysis_runs}
     return every[kind]()
-
-
-def _remove(metric: MetricWrapperBase, namespace: str, name: str) -> None:
-    """Remove every series of an object, whatever its other labels say."""
-    labels = [sample.labels for family in metric.collect() for sample in family.samples]
-    series = {
-        tuple(value for label, value in each.items() if label != "le")
-        for each in labels
-        if (each.get("namespace"), each.get("name")) == (namespace, name)
-    }
-    for values in series:
-        metric.remove(*values)
 
 
 class _Live(Collector):

@@ -98,21 +98,26 @@ class Subscriptions:
         if new is None and old is not None:
             self._recorder.record(old, "Normal", "RolloutDeleted", f"Rollout {key[0]}/{key[1]} is deleted.")
             self._forget(ROLLOUT, key)
-        self._queues.rollouts.add(key)
+        self._queues.rollouts.add(key, _version(new))
         if new is None or (old is not None and by_service(old) != by_service(new)):
             for service in self._caches.services.by("manager", f"{key[0]}/{key[1]}"):
                 self._queues.services.add(key_of(service))
 
     def _replica_set_changed(self, old: Obj | None, new: Obj | None) -> None:
+        concerned: dict[Key, None] = {}
         for obj in filter(None, (old, new)):
             owners = tuple(owning_rollout(obj))
-            if not owners and controller_of(obj) is not None:
-                continue  # somebody else's, and no orphan
-            self._look(owners or (key_of(r) for r in self._caches.rollouts.by(BY_NAMESPACE, namespace_of(obj))))
+            if owners:
+                concerned |= dict.fromkeys(owners)
+            elif controller_of(obj) is None:  # an orphan, which any of them may adopt
+                others = self._caches.rollouts.by(BY_NAMESPACE, namespace_of(obj))
+                concerned |= dict.fromkeys(map(key_of, others))
+        self._look(concerned, new)  # each once: a key named twice is looked at twice
 
     def _service_changed(self, old: Obj | None, new: Obj | None) -> None:
         namespace, name = key_of(new or old or {})
-        self._look(key_of(rollout) for rollout in self._caches.rollouts.by(SERVICE_INDEX, f"{namespace}/{name}"))
+        concerned = self._caches.rollouts.by(SERVICE_INDEX, f"{namespace}/{name}")
+        self._look((key_of(rollout) for rollout in concerned), new)
         if new is not None and managed_by(new):
             self._queues.services.add((namespace, name))
 
@@ -124,14 +129,14 @@ class Subscriptions:
         else:
             self._forget(ANALYSIS_RUN, key_of(run))
         if old is None or new is None or _verdict(old) != _verdict(new):
-            self._look(owning_rollout(run))
+            self._look(owning_rollout(run), new)
 
     def _pod_changed(self, old: Obj | None, new: Obj | None) -> None:
         if new is None or (old is not None and old["metadata"].get("labels") == new["metadata"].get("labels")):
             return
         value = next(iter(hashed(new)), "")
         for replica_set in self._caches.replica_sets.by(BY_HASH, value):
-            self._look(owning_rollout(replica_set))
+            self._look(owning_rollout(replica_set), new)
 
     def _job_changed(self, old: Obj | None, new: Obj | None) -> None:
         job = new or old or {}
@@ -148,9 +153,11 @@ class Subscriptions:
         self._look(key_of(rollout) for rollout in self._caches.rollouts.by(JUDGED_INDEX, namespace))
 
     def _routing_changed(self, old: Obj | None, new: Obj | None) -> None:
-        self._look(owning_rollout(new or old or {}))
-        for name in routing_names(new or old or {}):
-            self._look(key_of(rollout) for rollout in self._caches.rollouts.by(ROUTED_INDEX, name))
+        obj = new or old or {}
+        concerned = dict.fromkeys(owning_rollout(obj))
+        for name in routing_names(obj):
+            concerned |= dict.fromkeys(map(key_of, self._caches.rollouts.by(ROUTED_INDEX, name)))
+        self._look(concerned, new)
 
     def _virtual_router_changed(self, old: Obj | None, new: Obj | None) -> None:
         """A Rollout names the VirtualService that leads to it."""
@@ -161,11 +168,16 @@ class Subscriptions:
     def _workload_changed(self, resource: Resource, old: Obj | None, new: Obj | None) -> None:
         if concerns_referrers(old, new):
             ref = Ref(resource, *key_of(new or old or {}))
-            self._look(key_of(rollout) for rollout in self._caches.rollouts.by(WORKLOAD_INDEX, str(ref)))
+            self._look((key_of(rollout) for rollout in self._caches.rollouts.by(WORKLOAD_INDEX, str(ref))), new)
 
-    def _look(self, keys: Iterable[Key]) -> None:
+    def _look(self, keys: Iterable[Key], cause: Obj | None = None) -> None:
         for key in keys:
-            self._queues.rollouts.add(key)
+            self._queues.rollouts.add(key, _version(cause))
+
+
+def _version(obj: Obj | None) -> str:
+    """The version that a change led to; "" for what is gone."""
+    return str(obj["metadata"].get("resourceVersion", "")) if obj else ""
 
 
 def _verdict(run: Obj) -> tuple[str | None, str | None, bool]:

@@ -10,7 +10,7 @@ import pytest
 from rollouts.gauges import Sources, phase_of, router_of, strategy_of
 from rollouts.kube.http import Request
 from rollouts.kube.queue import Queue
-from rollouts.kube.refs import EVENT, ROLLOUT, Obj
+from rollouts.kube.refs import EVENT, ROLLOUT, SERVICE, Obj
 from rollouts.metrics import Metrics
 
 SAMPLES = Path(__file__).parents[2] / "shared" / "contract" / "metrics-samples.txt"
@@ -174,6 +174,8 @@ async def test_the_series_of_a_deleted_rollout_go_after_65_seconds(metrics: Metr
     metrics.reconciled("Rollout", "prod", "shop", 0.1, failed=True)
     metrics.reconciled("Rollout", "prod", "other", 0.1)
     metrics.event(rollout(), "Normal", "RolloutPaused")
+    for plural in (ROLLOUT, SERVICE):  # a Service of the same name stays
+        metrics.request(Request("Patch", plural, "prod", "shop", 200))
     metrics.forget("Rollout", "prod", "shop")
     await asyncio.sleep(64)
     assert len(lines(metrics, "rollout_events_total")) == 1
@@ -181,6 +183,8 @@ async def test_the_series_of_a_deleted_rollout_go_after_65_seconds(metrics: Metr
     assert lines(metrics, "rollout_events_total") == []
     assert lines(metrics, "rollout_reconcile_error") == []
     assert lines(metrics, "rollout_reconcile_count") == ['rollout_reconcile_count{name="other",namespace="prod"} 1.0']
+    requests = [line for line in lines(metrics, "controller_clientset_k8s_request_total") if 'name="shop"' in line]
+    assert ["services" in line for line in requests] == [True]
 
 
 @pytest.mark.virtual
@@ -211,3 +215,13 @@ async def test_queues_are_measured(metrics: Metrics) -> None:
     assert lines(metrics, "workqueue_work_duration_seconds_sum")[0].endswith(" 10.0")
     queue.close()
     await task
+
+
+def test_a_histogram_of_an_object_has_the_buckets_that_its_durations_fall_into(metrics: Metrics) -> None:
+    for seconds in (0.01, 0.2, 0.3, 7):
+        metrics.reconciled("Rollout", "prod", "shop", seconds)
+    found = [re.search(r'le="(.*?)".* (.*)', line) for line in lines(metrics, "rollout_reconcile_bucket")]
+    assert {each[1]: float(each[2]) for each in found if each} == {
+        "0.01": 1, "0.15": 1, "0.25": 2, "0.5": 3, "1.0": 3, "+Inf": 4,
+    }  # fmt: skip
+    assert lines(metrics, "rollout_reconcile_sum")[0].endswith(" 7.51")

@@ -33,8 +33,10 @@ def decide(world: World, now: datetime) -> Plan:
     moment = now.replace(microsecond=0)
     plan = _once(world, moment)
     for _ in range(_PASSES):
-        if plan.changes or plan.status == world.rollout.status:
+        if plan.changes:
             break
+        if plan.status == world.rollout.status:
+            return replace(plan, settled=True)
         world = world.with_status(plan.status)
         following = _once(world, moment)
         if following.changes:

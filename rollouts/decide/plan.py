@@ -239,13 +239,14 @@ class Event:
 class Plan:
     """A decision. `steps` are actions and waits in the order of the story; `status` is what stands once every
     action succeeded; `invalid` names what makes the spec unusable ("" when it is sound); `asks` is what a later
-    decision would like to know."""
+    decision would like to know; `settled`: there are no changes, and with this status stored there still are none."""
 
     steps: tuple[Action | Wait, ...]
     status: RolloutStatus
     events: tuple[Event, ...] = ()
     invalid: str = ""
     asks: tuple[Ask, ...] = ()
+    settled: bool = False
 
     @property
     def actions(self) -> tuple[Action, ...]:

@@ -1,6 +1,7 @@
 """Keys to be worked on: each once however often it is named, one worker at a time per key, delays, and back-off.
 
 A key moves through four places: waiting for its time (`later`), ready, in hand, and in hand but named again (dirty).
+Named again it is looked at again; but what a pass itself caused it may have foreseen, and then it says so (`foreseen`).
 
 * A delayed key keeps the earliest of its times. Taking a key in hand forgets its delay: the pass that follows says
   anew when the next look is due.
@@ -14,7 +15,7 @@ Time is the event loop's; under a virtual clock the queue waits for nothing.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Set
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import structlog
@@ -60,7 +61,7 @@ class Queue(Generic[K]):
         self._ready: dict[K, float] = {}  # since when, in order
         self._later: dict[K, asyncio.TimerHandle] = {}
         self._in_hand: dict[K, float] = {}  # since when
-        self._dirty: set[K] = set()
+        self._dirty: dict[K, set[str]] = {}  # and why
         self._failures: dict[K, int] = {}
         self._group: asyncio.TaskGroup | None = None
         self._handle: Handler[K] | None = None
@@ -69,12 +70,13 @@ class Queue(Generic[K]):
 
     # ── naming keys ────────────────────────────────────────────────────────
 
-    def add(self, key: K) -> None:
-        """Something happened to this key: look at it now, or again as soon as it is out of hand."""
+    def add(self, key: K, cause: str = "") -> None:
+        """Something happened to this key: look at it now, or again as soon as it is out of hand. `cause`: the
+        resourceVersion that it came with, if any."""
         if self._closing.is_set():
             return
         if key in self._in_hand:
-            self._dirty.add(key)
+            self._dirty.setdefault(key, set()).add(cause)
         elif key not in self._ready:
             self._forget_delay(key)
             self._ready[key] = self._now()
@@ -94,6 +96,11 @@ class Queue(Generic[K]):
             self._forget_delay(key)
             self._later[key] = asyncio.get_running_loop().call_at(when, self._due, key)
         return None
+
+    def foreseen(self, key: K, causes: Set[str]) -> None:
+        """Said by the pass that has this key in hand: it wrote these versions, and knows what they lead to."""
+        if key in self._dirty and self._dirty[key] <= causes:
+            del self._dirty[key]
 
     def forget(self, key: K) -> None:
         """The key's object is gone: no delayed look, no memory of failures."""
@@ -187,8 +194,7 @@ class Queue(Generic[K]):
         took = self._now() - self._in_hand.pop(key)
         if self.meter:
             self.meter.finished(took)
-        dirty = key in self._dirty
-        self._dirty.discard(key)
+        dirty = self._dirty.pop(key, None) is not None
         if failed:
             backoff = self._back_off(key)
             self.add_after(key, min(backoff, ECHO_BACKOFF) if dirty else backoff)

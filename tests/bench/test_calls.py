@@ -48,6 +48,12 @@ def test_an_update_behind_istio_with_an_analysis_takes_no_more_calls_than_it_did
     }
 
 
+@pytest.mark.parametrize(("case", "passes"), [(PLAIN, 14), (ISTIO, 19)], ids=["plain", "istio"])
+def test_a_rollout_is_looked_at_no_more_often_than_others_change_something(case: Case, passes: int) -> None:
+    """What its own writes lead to is foreseen by the pass that makes them."""
+    assert told(case).passes == passes
+
+
 @pytest.mark.parametrize("case", [PLAIN, ISTIO], ids=lambda case: case.name)
 def test_an_update_ends_when_its_last_wait_and_the_start_of_its_pods_are_over(case: Case) -> None:
     # Three sizes, and pods that take 0.3 s to start; waits end at whole seconds.

@@ -70,6 +70,28 @@ async def test_a_key_in_hand_is_not_handed_out_twice_but_looked_at_again_afterwa
     assert passes.most_at_once == 1
 
 
+@pytest.mark.parametrize(
+    ("heard", "times"),
+    [(("7",), [0.0]), (("7", "8"), [0.0]), (("7", "9"), [0.0, 5.0]), (("7", ""), [0.0, 5.0]), ((), [0.0])],
+)
+async def test_what_a_pass_has_foreseen_is_not_looked_at_again(heard: tuple[str, ...], times: list[float]) -> None:
+    """Whether the answer or the watch tells first of what it wrote: the versions 7 and 8."""
+    queue, seen = Queue[str]("test"), []
+
+    async def handle(key: str) -> None:
+        seen.append(loop_time())
+        await asyncio.sleep(5)
+        queue.foreseen(key, {"7", "8"})
+
+    async with running(queue, handle):
+        queue.add("a")
+        await asyncio.sleep(1)
+        for version in heard:
+            queue.add("a", version)
+        await asyncio.sleep(20)
+    assert seen == times
+
+
 async def test_no_more_workers_than_allowed() -> None:
     queue, passes = Queue[str]("test"), Passes(takes=1)
     async with running(queue, passes, workers=3):

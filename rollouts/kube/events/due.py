@@ -17,6 +17,8 @@ QUIET = 2.0
 LONGEST = 15.0
 HELD = 45.0
 LOOK_AGAIN = 0.5
+LOOKS = 100
+"""How many batches that wait while much else is under way are looked at in a second, whatever their number."""
 REPEATED = 10.0
 REPEATED_LONGEST = 300.0
 
@@ -64,12 +66,12 @@ class Due:
             deadline=min(self.deadline, now + patience.held),
         )
 
-    def left(self, now: float, *, busy: bool = False) -> float:
-        """In how many seconds to look whether it is time; 0 when it is."""
+    def left(self, now: float, *, busy: bool = False, waiting: int = 0) -> float:
+        """In how many seconds to look whether it is time, when so many batches are `waiting`; 0 when it is."""
         early = min(self.quiet, self.latest) - now
         if early > 0:
             return early
-        return min(LOOK_AGAIN, max(0.0, self.deadline - now)) if busy else 0.0
+        return min(max(LOOK_AGAIN, waiting / LOOKS), max(0.0, self.deadline - now)) if busy else 0.0
 
 
 AT_ONCE = Due(latest=0.0, deadline=0.0)

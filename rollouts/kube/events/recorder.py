@@ -152,8 +152,7 @@ class Recorder:
         batch = self._batches.get(key)
         if batch is None:
             return None
-        early = 0.0 if self._closing else batch.due.left(asyncio.get_running_loop().time(), busy=self._busy())
-        if early > 0:
+        if not self._closing and (early := self._early(batch)) > 0:
             return early
         self._in_hand.add(key)
         notes = joined(self._batches.pop(key).notes)
@@ -166,6 +165,9 @@ class Recorder:
             self._put_back(key, batch, notes)
             self._tell_who_waits(key)
         return None
+
+    def _early(self, batch: Batch) -> float:
+        return batch.due.left(asyncio.get_running_loop().time(), busy=self._busy(), waiting=self.waiting)
 
     async def _post_or_drop(self, about: Obj, note: Note) -> None:
         try:

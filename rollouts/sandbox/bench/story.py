@@ -18,6 +18,7 @@ from rollouts.kube.refs import ROLLOUT, Obj
 from rollouts.kube.watch import IN_PROCESS
 from rollouts.kube.wire import Wire
 from rollouts.manager import Controllers
+from rollouts.metrics import Metrics
 from rollouts.observe import Observer
 from rollouts.sandbox import clock
 from rollouts.sandbox.bench import fleet
@@ -39,13 +40,23 @@ _PATIENCE = 600.0
 class Story:
     """One update from its beginning to where nothing is left to do.
 
-    `calls`: by verb and resource. `worlds`: what there was to decide on after each change, and when. `seconds`: from
-    the update to Healthy.
+    `calls`: by verb and resource. `passes`: how often the Rollout was looked at. `worlds`: what there was to decide on
+    after each change, and when. `seconds`: from the update to Healthy.
     """
 
     calls: Counter[str] = field(default_factory=Counter)
+    passes: int = 0
     worlds: list[tuple[World, datetime]] = field(default_factory=list)
     seconds: float = 0.0
+
+
+class _Passes(Metrics):
+    """Counts the passes over Rollouts."""
+
+    passes = 0
+
+    def reconciled(self, kind: str, namespace: str, name: str, seconds: float, *, failed: bool = False) -> None:
+        self.passes += kind == ROLLOUT.kind
 
 
 def tell(case: Case) -> Story:
@@ -59,18 +70,19 @@ async def _told(case: Case) -> Story:
     async with Cluster(crds=definitions(), timing=Timing(START_DELAY)) as cluster:
         assert cluster.server is not None  # made by the cluster, since it was given no other
         wire, settings = cluster.server.as_user(ACTOR), parse([], {})
-        controllers = Controllers(wire, settings, clock=clock.now, pace=IN_PROCESS, http=Http(answer))
+        metrics = _Passes("bench")
+        controllers = Controllers(wire, settings, clock=clock.now, pace=IN_PROCESS, http=Http(answer), metrics=metrics)
         working = asyncio.create_task(controllers.run())
         await fleet.deploy(cluster.wire, case, 1, "http://prometheus:9090")
         await _healthy(cluster.wire)
         await asyncio.sleep(_SETTLED)
-        before, began = calls_of(ACTOR, cluster.server.requests), loop.time()
+        before, began, passes = calls_of(ACTOR, cluster.server.requests), loop.time(), metrics.passes
         _record(controllers.caches, story)
         await cluster.wire.patch(ROLLOUT, NAMESPACE, fleet.name_of(0), fleet.update(2))
         await _healthy(cluster.wire)
         story.seconds = loop.time() - began
         await asyncio.sleep(_SETTLED)
-        story.calls = calls_of(ACTOR, cluster.server.requests) - before
+        story.calls, story.passes = calls_of(ACTOR, cluster.server.requests) - before, metrics.passes - passes
         controllers.stop()
         await working
     return story

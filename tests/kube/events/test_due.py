@@ -58,6 +58,7 @@ def test_a_warning_that_was_posted_before_does_not_put_off_what_else_waits() -> 
 def test_what_is_due_is_looked_at_again_and_again_in_busy_times_until_its_deadline() -> None:
     due = Due().after(END, now=0)
     assert due.left(now=0, busy=True) == 0.5
+    assert due.left(now=0, busy=True, waiting=2000) == 20, "thousands are not looked at twice a second"
     assert due.left(now=44.75, busy=True) == 0.25
     assert due.left(now=45, busy=True) == 0
 
