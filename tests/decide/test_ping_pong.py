@@ -102,6 +102,24 @@ def test_a_version_that_is_promoted_before_its_turn_waits_for_the_service(dynami
     assert sizes(toy, V1, V2, V3) == [0, 0, 5]
 
 
+def test_a_return_within_the_window_is_promoted_once_the_service_whose_turn_comes_leads_to_it() -> None:
+    """Its pods are all there and its steps are skipped, so nothing else would hold it: not even for one pass."""
+    toy = taking_turns(rollbackWindow={"revisions": 2})
+    toy.image(V2)
+    toy.run()
+    promote(toy)
+    toy.run()
+    toy.image(V3)
+    toy.settle()
+    assert (selected(toy, "ping", "pong"), sizes(toy, V1, V2)) == ([H3, H2], [5, 5])
+    toy.log.clear()
+    toy.image(V1)
+    toy.run()
+    assert (toy.phase, toy.status["canary"]["stablePingPong"]) == ("Healthy", "ping")
+    assert selected(toy, "ping", "pong") == [H1, H2]
+    assert toy.log.index(f"point ping {H1}") < toy.log.index("weight 0/100")
+
+
 def test_an_abort_leaves_the_aborted_version_its_service_until_it_is_gone() -> None:
     toy = taking_turns()
     toy.image(V2)

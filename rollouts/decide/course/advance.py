@@ -60,7 +60,7 @@ def promotion(ctx: Context, status: RolloutStatus) -> str:
         return "Rollback to stable ReplicaSets"
     if ctx.aborted or not enough_available(ctx, ctx.new, ctx.replicas):
         return ""
-    if ctx.turns is not None and must_be_renamed(ctx):
+    if ctx.turns is not None and (ctx.changed or must_be_renamed(ctx)):
         return ""  # the Service whose turn comes has to lead to it first, for nothing rewrites a stable one
     if ctx.status.promote_full:
         return "Full promotion requested"
