@@ -1,6 +1,7 @@
 """Two Services that take turns at being stable, so that nobody's selector changes under traffic."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -25,8 +26,8 @@ BESIDE: make.Obj = {
 }
 
 
-def taking_turns() -> Toy:
-    return deployed(make.weight(20), make.pause(), services=("ping", "pong"), canary=TURNS)
+def taking_turns(**spec: Any) -> Toy:
+    return deployed(make.weight(20), make.pause(), services=("ping", "pong"), canary=TURNS, **spec)
 
 
 def selected(toy: Toy, *services: str) -> list[str]:
