@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 
 import structlog
@@ -104,12 +105,12 @@ async def _serve(settings: Settings, wire: HttpWire, job_wire: HttpWire | None, 
     try:
         log.info("controller started", version=__version__, server=wire.server, instance_id=settings.instance_id)
         work = asyncio.create_task(lease.run(lead) if settings.leader_elect else lead())
-        return await _until_stopped(work, controllers, lease)
+        return await _until_stopped(work, controllers, lambda: settings.leader_elect and not lease.leading)
     finally:
         await health.__aexit__()
 
 
-async def _until_stopped(work: "asyncio.Task[None]", controllers: Controllers, lease: Lease) -> int:
+async def _until_stopped(work: "asyncio.Task[None]", controllers: Controllers, standing_by: Callable[[], bool]) -> int:
     """Wait for the work or a signal. The first signal ends things in order, a second one at once."""
     loop, asked = asyncio.get_running_loop(), asyncio.Event()
 
@@ -126,8 +127,8 @@ async def _until_stopped(work: "asyncio.Task[None]", controllers: Controllers, l
     if not work.done():
         log.info("stopping: finishing what is in hand")
         controllers.stop()
-        if not lease.leading and lease.holder != "":
-            work.cancel()  # standing by: there is nothing to finish
+        if standing_by():
+            work.cancel()  # there is nothing to finish, nor anybody who would look at `stop`
     try:
         await work
     except asyncio.CancelledError:

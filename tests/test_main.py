@@ -1,5 +1,8 @@
-"""The way of the controller to the cluster in which Jobs of analysis run."""
+"""The controller as a program: how it ends, and its way to the cluster in which Jobs of analysis run."""
 
+import asyncio
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,3 +37,22 @@ async def test_a_cluster_that_cannot_be_found_is_an_error(named: str, monkeypatc
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with pytest.raises(AccessError):
         await _job_wire(named, "agent")
+
+
+async def test_a_controller_that_never_led_stops_when_it_is_told_to() -> None:
+    """Nobody is known to hold a lease that cannot be read, and nothing is in hand that would have to be finished."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "rollouts", "controller", "--server=http://127.0.0.1:1", "--healthzPort=0", "--metricsPort=0"),
+        env=os.environ | {"KUBECONFIG": "/nowhere"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        while b"the lease could not be read" not in (line := await process.stdout.readline()):
+            assert line, "the controller ended by itself"
+        process.terminate()
+        rest = await process.stdout.read()
+        assert await process.wait() == 0, rest
+    assert b"stopping" in rest

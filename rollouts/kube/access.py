@@ -53,6 +53,20 @@ def kubeconfig_paths(access: Access, environ: Mapping[str, str]) -> list[str]:
     return named or ([f"{home}/.kube/config"] if home else [])
 
 
+def no_cluster(looked_for: list[str]) -> str:
+    """What to tell a person when none of these kubeconfig files exists, and nothing else says where the cluster is."""
+    missing = f" (there is no {' nor '.join(looked_for)})" if looked_for else ""
+    return (
+        f"no cluster to talk to{missing}: name a file with --kubeconfig or KUBECONFIG, put one at ~/.kube/config, "
+        "or run in a pod with a service account"
+    )
+
+
+def with_scheme(server: str, secured: bool) -> str:
+    """The URL of a server that may be written as `host:port` alone: HTTPS if certificates are given, as kubectl has it."""
+    return server if "://" in server else f"http{'s' if secured else ''}://{server}"
+
+
 def runs_in_a_pod(environ: Mapping[str, str]) -> bool:
     return bool(environ.get("KUBERNETES_SERVICE_HOST") and environ.get("KUBERNETES_SERVICE_PORT"))
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 import aiohttp
+import yaml
 from pydantic_core import from_json, to_json
 from yarl import URL
 
@@ -32,11 +33,14 @@ from rollouts.kube.access import (
     AccessError,
     impersonation,
     kubeconfig_paths,
+    no_cluster,
     proxy_of,
     runs_in_a_pod,
+    with_scheme,
 )
 from rollouts.kube.errors import ApiError, Unreachable
 from rollouts.kube.limit import RateLimit
+from rollouts.kube.noanswer import reason
 from rollouts.kube.refs import Obj, Resource
 from rollouts.kube.rest import METHODS, Call, Lines, Query, refusal, selectors, unreachable, watch_event, with_kind
 from rollouts.kube.wire import JsonPatch, Listing, PatchType, Propagation, WatchEvent
@@ -158,7 +162,7 @@ class HttpWire:
                     for line in lines.feed(chunk):
                         yield watch_event(line)
         except (aiohttp.ClientError, OSError) as error:
-            raise unreachable(call, error) from error
+            raise unreachable(call, reason(error)) from error
 
     async def create(
         self, resource: Resource, namespace: str, obj: Obj, *, name: str = "", subresource: str = ""
@@ -231,7 +235,7 @@ class HttpWire:
             async with await self._open(call, body, timeout) as response:
                 content = await response.read()
         except (aiohttp.ClientError, OSError) as error:
-            raise unreachable(call, error) from error
+            raise unreachable(call, reason(error)) from error
         if response.status >= 400:
             raise refusal(response.status, content, response.headers)
         try:
@@ -298,8 +302,9 @@ class _Credentials:
         config_error: type[Exception] = _library().kube_config.ConfigException
         try:
             await self._read()
-        except (config_error, OSError, ValueError, TypeError, AssertionError, AttributeError) as error:
-            raise AccessError(f"the cluster configuration cannot be used: {error or type(error).__name__}") from error
+        except (config_error, yaml.YAMLError, OSError, ValueError, TypeError, AssertionError, AttributeError) as error:
+            said = " ".join(str(error).split()) or type(error).__name__
+            raise AccessError(f"the cluster configuration cannot be used: {said}") from error
         self._override()
         return self
 
@@ -333,7 +338,8 @@ class _Credentials:
             return True
 
     async def _read(self) -> None:
-        paths = _existing(kubeconfig_paths(self._access, self._environ))
+        named = kubeconfig_paths(self._access, self._environ)
+        paths = [path for path in named if Path(path).exists()]
         if self._access.kubeconfig and not paths:
             raise AccessError(f"--kubeconfig {self._access.kubeconfig}: there is no such file")
         if paths:
@@ -347,10 +353,7 @@ class _Credentials:
             )
             self.namespace = _pod_namespace() or self.namespace
         elif not self._access.server:
-            raise AccessError(
-                "no cluster to talk to: name a file with --kubeconfig or KUBECONFIG, put one at ~/.kube/config, "
-                "or run in a pod with a service account"
-            )
+            raise AccessError(no_cluster(named))
 
     async def _read_kubeconfig(self, paths: str) -> None:
         library, access = _library().kube_config, self._access
@@ -378,6 +381,8 @@ class _Credentials:
         for field, value in flags.items():
             if value:
                 setattr(configuration, field, value)
+        secured = bool(configuration.ssl_ca_cert or configuration.cert_file)
+        configuration.host = with_scheme(str(configuration.host), secured)
         configuration.proxy = configuration.proxy or proxy_of(str(configuration.host), self._environ) or None
         if access.insecure_skip_tls_verify is not None:
             configuration.verify_ssl = not access.insecure_skip_tls_verify
@@ -386,10 +391,6 @@ class _Credentials:
         elif access.username:
             configuration.api_key["BearerToken"] = aiohttp.encode_basic_auth(access.username, access.password)
         self.namespace = access.namespace or self.namespace
-
-
-def _existing(paths: list[str]) -> list[str]:
-    return [path for path in paths if Path(path).exists()]
 
 
 def _pod_namespace() -> str:

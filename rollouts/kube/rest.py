@@ -103,6 +103,6 @@ def refusal(status: int, content: bytes, headers: Mapping[str, str]) -> ApiError
     return error_from(status, str(answer.get("reason") or ""), str(answer.get("message") or ""), details)
 
 
-def unreachable(call: Call, error: BaseException) -> Unreachable:
+def unreachable(call: Call, reason: str) -> Unreachable:
     """The exception for a request to which no answer came."""
-    return Unreachable(f"{call}: {str(error) or type(error).__name__}")
+    return Unreachable(f"{call}: {reason}")

@@ -238,7 +238,7 @@ async def test_a_slow_answer_is_unreachable() -> None:
 
 async def test_a_server_that_is_not_there_is_unreachable() -> None:
     async with await connect(Access(server="http://127.0.0.1:1"), user_agent=AGENT, environ={}) as wire:
-        with pytest.raises(Unreachable, match="POST"):
+        with pytest.raises(Unreachable, match="POST .*: no connection to 127.0.0.1:1: Connection refused$"):
             await wire.create(CONFIG_MAP, "default", config_map("a"))
         with pytest.raises(Unreachable, match="configmaps"):
             await anext(wire.watch(CONFIG_MAP))
@@ -417,6 +417,7 @@ async def test_flags_choose_context_cluster_and_namespace(tmp_path: Path) -> Non
         (Access(context="nowhere"), yaml.safe_dump(kubeconfig("http://a")), "nowhere"),
         (Access(), "just words", "cannot be used"),
         (Access(), "current-context: a", "cannot be used"),
+        (Access(), "{: bad", "cannot be used: while parsing a flow node .* line 1, column 2"),
     ],
 )
 async def test_a_configuration_that_cannot_be_used_says_why(
@@ -429,6 +430,25 @@ async def test_a_configuration_that_cannot_be_used_says_why(
         environ["KUBECONFIG"] = str(path)
     with pytest.raises(AccessError, match=named):
         await connect(access, user_agent=AGENT, environ=environ)
+
+
+async def test_a_server_may_be_written_without_a_scheme() -> None:
+    async with await connect(Access(server="127.0.0.1:1"), user_agent=AGENT, environ={}) as wire:
+        assert wire.server == "http://127.0.0.1:1"
+
+
+async def test_a_server_that_speaks_no_tls_is_told_so() -> None:
+    async with serving(ApiServer(wall_clock)) as endpoint:
+        secured = endpoint.url.replace("http:", "https:")
+        async with await connect(Access(server=secured), user_agent=AGENT, environ={}) as wire:
+            with pytest.raises(Unreachable, match="no connection to 127.0.0.1:[0-9]+: no TLS: "):
+                await wire.get(CONFIG_MAP, "default", "a")
+
+
+async def test_a_file_that_kubeconfig_names_and_is_not_there_is_told_by_its_name(tmp_path: Path) -> None:
+    missing = f"{tmp_path}/gone"
+    with pytest.raises(AccessError, match=f"no cluster to talk to .*{missing}"):
+        await connect(Access(), user_agent=AGENT, environ={"KUBECONFIG": missing})
 
 
 async def test_credentials_of_a_plugin_are_renewed_when_the_server_no_longer_takes_them(tmp_path: Path) -> None:
