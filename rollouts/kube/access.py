@@ -63,7 +63,7 @@ def no_cluster(looked_for: list[str]) -> str:
 
 
 def with_scheme(server: str, secured: bool) -> str:
-    """The URL of a server that may be written as `host:port` alone: HTTPS if certificates are given, as kubectl has it."""
+    """The URL of a server that may be written as `host:port` alone: HTTPS if certificates are given, as in kubectl."""
     return server if "://" in server else f"http{'s' if secured else ''}://{server}"
 
 

@@ -339,7 +339,7 @@ class _Credentials:
 
     async def _read(self) -> None:
         named = kubeconfig_paths(self._access, self._environ)
-        paths = [path for path in named if Path(path).exists()]
+        paths = _existing(named)
         if self._access.kubeconfig and not paths:
             raise AccessError(f"--kubeconfig {self._access.kubeconfig}: there is no such file")
         if paths:
@@ -391,6 +391,10 @@ class _Credentials:
         elif access.username:
             configuration.api_key["BearerToken"] = aiohttp.encode_basic_auth(access.username, access.password)
         self.namespace = access.namespace or self.namespace
+
+
+def _existing(paths: list[str]) -> list[str]:
+    return [path for path in paths if Path(path).exists()]
 
 
 def _pod_namespace() -> str:

@@ -7,7 +7,7 @@ import aiohttp
 
 
 def reason(error: BaseException) -> str:
-    """`no connection to 127.0.0.1:6443: Connection refused` where aiohttp says `Cannot connect to host … ssl:default […]`."""
+    """`no connection to 127.0.0.1:6443: Connection refused`, where aiohttp adds `ssl:default` and the like."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return f"the certificate of {error.host}:{error.port} is not trusted: {error.certificate_error}"
     if isinstance(error, aiohttp.ClientConnectorError):

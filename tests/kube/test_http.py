@@ -238,7 +238,7 @@ async def test_a_slow_answer_is_unreachable() -> None:
 
 async def test_a_server_that_is_not_there_is_unreachable() -> None:
     async with await connect(Access(server="http://127.0.0.1:1"), user_agent=AGENT, environ={}) as wire:
-        with pytest.raises(Unreachable, match="POST .*: no connection to 127.0.0.1:1: Connection refused$"):
+        with pytest.raises(Unreachable, match=r"POST .*: no connection to 127\.0\.0\.1:1: Connection refused$"):
             await wire.create(CONFIG_MAP, "default", config_map("a"))
         with pytest.raises(Unreachable, match="configmaps"):
             await anext(wire.watch(CONFIG_MAP))
@@ -441,7 +441,7 @@ async def test_a_server_that_speaks_no_tls_is_told_so() -> None:
     async with serving(ApiServer(wall_clock)) as endpoint:
         secured = endpoint.url.replace("http:", "https:")
         async with await connect(Access(server=secured), user_agent=AGENT, environ={}) as wire:
-            with pytest.raises(Unreachable, match="no connection to 127.0.0.1:[0-9]+: no TLS: "):
+            with pytest.raises(Unreachable, match=r"no connection to 127\.0\.0\.1:[0-9]+: no TLS: "):
                 await wire.get(CONFIG_MAP, "default", "a")
 
 
