@@ -18,5 +18,6 @@ def reason(error: BaseException) -> str:
 def _of_the_system(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):  # its numbers are OpenSSL's
         return f"no TLS: {error.strerror}"
-    known = error.errno is not None and error.errno > 0  # name resolution has numbers of its own, below 0
-    return os.strerror(error.errno) if known else error.strerror or str(error)
+    number = error.errno or 0
+    # Name resolution has numbers of its own, below 0.
+    return os.strerror(number) if number > 0 else error.strerror or str(error)
