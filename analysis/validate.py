@@ -48,8 +48,13 @@ def provider_names(provider: MetricProvider) -> tuple[str, ...]:
 
 def matching(rule: str, metrics: Iterable[Metric]) -> tuple[str, ...]:
     """Names of the metrics that the regular expression finds; a bad expression finds none."""
+    return matching_names(rule, (metric.name for metric in metrics))
+
+
+def matching_names(rule: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Those of the names that the regular expression finds; a bad expression finds none."""
     try:
-        return tuple(metric.name for metric in metrics if search(rule, metric.name))
+        return tuple(name for name in names if search(rule, name))
     except RegexError:
         return ()
 

@@ -122,9 +122,9 @@ FLAGS: tuple[Flag, ...] = (
         "loglevel",
         "info",
         _SERVE,
-        "debug, info, warn or error",
+        "debug, info, warn or error; trace, warning, fatal and panic are taken too",
         "log_level",
-        choices=("debug", "info", "warn", "error"),
+        choices=("debug", "info", "warn", "error", "trace", "warning", "fatal", "panic"),
     ),
     Flag("logformat", "text", _SERVE, "text or json", "log_format", choices=("", "text", "json")),
     Flag("kloglevel", 0, _SERVE, "accepted; there is no such client library here", aliases=("v",)),
@@ -175,7 +175,8 @@ _TRUE, _FALSE = frozenset({"1", "t", "true"}), frozenset({"0", "f", "false"})
 
 
 def read_flags(argv: Sequence[str]) -> dict[str, Any]:
-    """The values of the flags that are given, by name: `--flag=value`, `--flag value`, `-flag`; a bool needs no value.
+    """The values of the flags that are given, by name: `--flag=value`, `--flag value`, `-flag`, `-fvalue` if it has a
+    letter; a bool needs no value.
 
     A repeated list flag gathers (and replaces the default), any other flag's last value wins. Raises FlagError.
     """
@@ -186,6 +187,9 @@ def read_flags(argv: Sequence[str]) -> dict[str, Any]:
             raise FlagError(f"unexpected argument: {word}; only flags are accepted")
         name, has_value, text = word.lstrip("-").partition("=")
         flag = _BY_NAME.get(name)
+        lettered = None if word.startswith("--") else _BY_NAME.get(name[:1])
+        if flag is None and lettered is not None and not _is_bool(lettered):
+            flag, has_value, text = lettered, "=", word[2:]
         if flag is None:
             raise FlagError(f"unknown flag: {'-' if len(name) == 1 else '--'}{name}")
         value = _read(flag, word, text if has_value else _next(flag, word, rest))
@@ -222,9 +226,9 @@ def _read(flag: Flag, word: str, text: str) -> Any:
         raise FlagError(f"{wrong}: {error}") from error
     if isinstance(flag.default, tuple):
         return tuple(text.split(","))
-    if flag.choices and text not in flag.choices:
+    if flag.choices and text.lower() not in flag.choices:
         raise FlagError(f"{wrong}: must be one of {', '.join(filter(None, flag.choices))}")
-    return text or flag.default
+    return (text.lower() if flag.choices else text) or flag.default
 
 
 def _bool(text: str) -> bool:

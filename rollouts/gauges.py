@@ -1,10 +1,11 @@
 """Pure. What the objects of a cluster say about themselves, as Prometheus gauges read from raw objects."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from analysis.validate import matching_names
 from rollouts.kube.fields import number, part, parts, text
 from rollouts.kube.refs import Obj, name_of, namespace_of
 
@@ -61,6 +62,8 @@ def strategy_of(rollout: Obj) -> str:
 
 def router_of(rollout: Obj) -> str:
     """The last of the named routers in Argo's order, "" for none or another one."""
+    if strategy_of(rollout) != "canary":
+        return ""
     routing = part(rollout, "spec", "strategy", "canary", "trafficRouting")
     return next((name for field, name in reversed(_ROUTERS) if routing.get(field) is not None), "")
 
@@ -122,14 +125,21 @@ def _analysis_runs(runs: Iterable[Obj]) -> Iterator[Metric]:
     for run in runs:
         _phase(run, info, phases, RUN_PHASES)
         found = {result.get("name"): result for result in parts(run, "status", "metricResults")}
-        for metric in parts(run, "spec", "metrics"):
-            name, provider = str(metric.get("name", "")), _provider(metric)
-            result = found.get(name, {})
+        metrics = [(str(metric.get("name", "")), _provider(metric)) for metric in parts(run, "spec", "metrics")]
+        dry = _dry(run, [name for name, _ in metrics])
+        for name, provider in metrics:
             types.add_metric([*_who(run), name, provider], 1)
+            phase = found.get(name, {}).get("phase") or "Pending"
             for each in RUN_PHASES:
-                labels = [*_who(run), name, provider, str(bool(result.get("dryRun"))).lower(), each]
-                results.add_metric(labels, each == (result.get("phase") or "Pending"))
+                results.add_metric([*_who(run), name, provider, str(name in dry).lower(), each], each == phase)
     yield from (info, phases, types, results)
+
+
+def _dry(run: Obj, names: Sequence[str]) -> frozenset[str]:
+    """Which metrics decide nothing, by the rules of the spec: a label that came only with the first measurement would
+    break the series in two."""
+    rules = [text(rule, "metricName") for rule in parts(run, "spec", "dryRun")]
+    return frozenset(name for rule in rules for name in matching_names(rule, names))
 
 
 def _templates(templates: Iterable[Obj]) -> Iterator[Metric]:
@@ -143,33 +153,33 @@ def _templates(templates: Iterable[Obj]) -> Iterator[Metric]:
 
 
 def _phase(obj: Obj, info: GaugeMetricFamily, phases: GaugeMetricFamily, known: tuple[str, ...]) -> None:
-    phase = text(obj, "status", "phase") or "Pending"
+    """Until somebody has looked at it, an object has no phase for `info` and is Pending for `phases`, as with Argo."""
+    phase = text(obj, "status", "phase")
     info.add_metric([*_who(obj), phase], 1)
     for each in known:
-        phases.add_metric([*_who(obj), each], each == phase)
+        phases.add_metric([*_who(obj), each], each == (phase or "Pending"))
 
 
 def _provider(metric: Obj) -> str:
-    """The provider's name as Argo labels it: the key of the provider, "" when there is none."""
-    provider, plugin = part(metric, "provider"), part(metric, "provider", "plugin")
-    named = plugin or {key: value for key, value in provider.items() if value is not None}
-    found = next(iter(named), "")
-    return _PROVIDERS.get(found, found)
+    """The provider's name as Argo labels it; of several that are given, the one that it would ask."""
+    given = part(metric, "provider")
+    return next((name for field, name in _PROVIDERS if given.get(field) is not None), "Unknown Provider")
 
 
-_PROVIDERS = {
-    "prometheus": "Prometheus",
-    "job": "Job",
-    "web": "WebMetric",
-    "wavefront": "Wavefront",
-    "newRelic": "NewRelic",
-    "datadog": "Datadog",
-    "graphite": "Graphite",
-    "influxdb": "Influxdb",
-    "kayenta": "Kayenta",
-    "cloudWatch": "CloudWatch",
-    "skywalking": "SkyWalking",
-}
+_PROVIDERS = (
+    ("prometheus", "Prometheus"),
+    ("job", "Job"),
+    ("kayenta", "Kayenta"),
+    ("web", "Web"),
+    ("datadog", "Datadog"),
+    ("wavefront", "Wavefront"),
+    ("newRelic", "NewRelic"),
+    ("cloudWatch", "CloudWatch"),
+    ("graphite", "Graphite"),
+    ("influxdb", "Influxdb"),
+    ("skywalking", "skywalking"),
+    ("plugin", "RPCPlugin"),
+)
 
 
 def _gauge(name: str, documentation: str, *labels: str) -> GaugeMetricFamily:

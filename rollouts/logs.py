@@ -5,11 +5,17 @@ import sys
 
 import structlog
 
-_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
+_LEVELS = {
+    **dict.fromkeys(("trace", "debug"), logging.DEBUG),
+    "info": logging.INFO,
+    **dict.fromkeys(("warn", "warning"), logging.WARNING),
+    "error": logging.ERROR,
+    **dict.fromkeys(("fatal", "panic"), logging.CRITICAL),
+}
 
 
 def configure(level: str, form: str) -> None:
-    """Set level (debug, info, warn, error) and form (json, else text) for the whole process."""
+    """Set level (one that `--loglevel` takes) and form (json, else text) for the whole process."""
     last: structlog.typing.Processor = structlog.processors.JSONRenderer()
     if form != "json":
         last = structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], bool_as_flag=False)
@@ -21,7 +27,7 @@ def configure(level: str, form: str) -> None:
             structlog.processors.format_exc_info,
             last,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS.get(level, logging.INFO)),
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )

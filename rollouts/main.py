@@ -111,11 +111,12 @@ async def _serve(settings: Settings, wire: HttpWire, job_wire: HttpWire | None, 
 
 
 async def _until_stopped(work: "asyncio.Task[None]", controllers: Controllers, standing_by: Callable[[], bool]) -> int:
-    """Wait for the work or a signal. The first signal ends things in order, a second one at once."""
-    loop, asked = asyncio.get_running_loop(), asyncio.Event()
+    """Wait for the work or a signal. The first signal ends things in order, a second one at once and with code 1."""
+    loop, asked, urged = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
 
     def stop() -> None:
         if asked.is_set():
+            urged.set()
             work.cancel()
         asked.set()
 
@@ -132,7 +133,7 @@ async def _until_stopped(work: "asyncio.Task[None]", controllers: Controllers, s
     try:
         await work
     except asyncio.CancelledError:
-        return 0
+        return 1 if urged.is_set() else 0
     except LeadershipLost as error:
         log.error("leadership lost, stopping so that no two controllers act", why=str(error))
         return 1

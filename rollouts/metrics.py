@@ -40,6 +40,8 @@ _PROGRESSION = (30, 60, 120, 300, 600, 900, 1800, 3600)
 _MANUAL_PAUSE = (0, 60, 300, 600, 1800, 3600, 7200, 14400, 28800)
 _KINDS = {"Rollout": "rollout", "Experiment": "experiment", "AnalysisRun": "analysis_run"}
 _PLURALS = {"Rollout": "rollouts", "Experiment": "experiments", "AnalysisRun": "analysisruns"}
+_GO_ARCH = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64", "i686": "386", "armv7l": "arm"}
+"""How Go names the machines that have another name here."""
 _NAMELESS = frozenset({"events", "replicasets"})
 
 # Argo's names of these counters lack the suffix that the client library insists on.
@@ -112,8 +114,7 @@ class Metrics:
     def request(self, request: Request) -> None:
         """A request to the API server (`rollouts.kube.http.OnRequest`)."""
         plural = request.resource.plural
-        nameless = request.verb in ("List", "Watch") or plural in _NAMELESS or not request.name
-        name = "N/A" if nameless else request.name
+        name = "N/A" if request.verb == "List" or plural in _NAMELESS else request.name
         self._requests.add(request.namespace, name, plural, request.verb, str(request.status))
 
     def update_ended(self, status: str, whole: float, manual_pause: float) -> None:
@@ -214,5 +215,6 @@ def _info(registry: CollectorRegistry, version: str, commit: str) -> None:
     """`build_info` has Go's labels, as dashboards join on them; goversion says what runs in its place."""
     labels = ["version", "goversion", "goarch", "commit"]
     build = Gauge("build_info", "What is running.", labels, registry=registry)
-    build.labels(version, f"python{platform.python_version()}", platform.machine(), commit).set(1)
+    machine = platform.machine()
+    build.labels(version, f"python{platform.python_version()}", _GO_ARCH.get(machine, machine), commit).set(1)
     Gauge("argo_rollouts_controller_info", "Version.", ["version"], registry=registry).labels(version).set(1)

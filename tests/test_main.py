@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -9,7 +10,11 @@ import pytest
 import yaml
 
 from rollouts.kube.access import AccessError
-from rollouts.main import _job_wire
+from rollouts.kube.clock import wall_clock
+from rollouts.main import _job_wire, _until_stopped
+from rollouts.manager import Controllers
+from rollouts.sandbox.server import ApiServer
+from rollouts.settings import Settings
 
 
 async def test_jobs_run_in_the_controllers_own_cluster_unless_told_otherwise() -> None:
@@ -56,3 +61,19 @@ async def test_a_controller_that_never_led_stops_when_it_is_told_to() -> None:
         rest = await process.stdout.read()
         assert await process.wait() == 0, rest
     assert b"stopping" in rest
+
+
+async def endless() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_a_second_signal_ends_the_controller_at_once_with_one() -> None:
+    work = asyncio.create_task(endless())
+    controllers = Controllers(ApiServer(wall_clock), Settings())
+    ending = asyncio.create_task(_until_stopped(work, controllers, lambda: False))
+    for _ in range(2):
+        await asyncio.sleep(0)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        assert await ending == 1

@@ -2,11 +2,13 @@
 
 import asyncio
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from analysis.metricprovider import MetricProvider
 from rollouts.gauges import Sources, phase_of, router_of, strategy_of
 from rollouts.kube.http import Request
 from rollouts.kube.queue import Queue
@@ -145,14 +147,83 @@ def test_an_object_that_makes_no_sense_does_not_break_the_scrape(metrics: Metric
     assert len(lines(metrics, "rollout_info")) == 2
 
 
+def test_a_router_is_told_of_a_canary_only() -> None:
+    both: Obj = {"strategy": {"blueGreen": {}, "canary": {"trafficRouting": {"smi": {}}}}}
+    assert (strategy_of(rollout(spec=both)), router_of(rollout(spec=both))) == ("blueGreen", "")
+
+
+async def test_a_run_that_nobody_has_looked_at_yet_has_no_phase_and_counts_as_pending(metrics: Metrics) -> None:
+    metrics.sources = Sources(analysis_runs=lambda: [rollout("run")], experiments=lambda: [rollout("trial")])
+    for kind, name, phases in (("analysis_run", "run", 6), ("experiment", "trial", 5)):
+        assert lines(metrics, f"{kind}_info") == [f'{kind}_info{{name="{name}",namespace="prod",phase=""}} 1.0']
+        shown = lines(metrics, f"{kind}_phase")
+        assert (len(shown), [line for line in shown if line.endswith(" 1.0")]) == (
+            phases,
+            [f'{kind}_phase{{name="{name}",namespace="prod",phase="Pending"}} 1.0'],
+        )
+
+
+PROVIDER_LABELS = {
+    "prometheus": "Prometheus",
+    "job": "Job",
+    "kayenta": "Kayenta",
+    "web": "Web",
+    "datadog": "Datadog",
+    "wavefront": "Wavefront",
+    "newRelic": "NewRelic",
+    "cloudWatch": "CloudWatch",
+    "graphite": "Graphite",
+    "influxdb": "Influxdb",
+    "skywalking": "skywalking",
+    "plugin": "RPCPlugin",
+}
+"""What Argo Rollouts writes into the label `type`, by the provider's field."""
+
+
+def test_every_provider_has_a_label_that_dashboards_know() -> None:
+    assert PROVIDER_LABELS.keys() == {field.alias or name for name, field in MetricProvider.model_fields.items()}
+
+
+@pytest.mark.parametrize(
+    ("provider", "label"),
+    [*(({field: {"x": {}}}, label) for field, label in PROVIDER_LABELS.items()), ({}, "Unknown Provider")],
+)
+def test_providers_are_labelled_as_argo_rollouts_labels_them(metrics: Metrics, provider: Obj, label: str) -> None:
+    measured = rollout("run", spec={"metrics": [{"name": "rate", "provider": provider}]})
+    metrics.sources = Sources(analysis_runs=lambda: [measured], analysis_templates=lambda: [measured])
+    for family in ("analysis_run_metric_type", "analysis_run_metric_phase", "analysis_template_metric_info"):
+        assert {label for line in lines(metrics, family) for label in re.findall(r'type="([^"]*)"', line)} == {label}
+
+
+def test_a_metric_is_labelled_dry_by_the_rules_of_the_run_before_anything_was_measured(metrics: Metrics) -> None:
+    named: list[Obj] = [{"name": name, "provider": {"web": {}}} for name in ("error-rate", "latency")]
+    waiting = rollout("run", spec={"metrics": named, "dryRun": [{"metricName": "^error-.*"}]})
+    measured = {**waiting, "status": {"metricResults": [{"name": "error-rate", "phase": "Failed", "dryRun": True}]}}
+    for run, phase in ((waiting, "Pending"), (measured, "Failed")):
+        metrics.sources = Sources(analysis_runs=partial(list, [run]))
+        shown = lines(metrics, "analysis_run_metric_phase")
+        dry = [line for line in shown if 'metric="error-rate"' in line]
+        assert all('dry_run="true"' in line for line in dry)
+        assert [f'phase="{phase}"' in line for line in dry if line.endswith(" 1.0")] == [True]
+        assert all('dry_run="false"' in line for line in shown if line not in dry)
+
+
+def test_machines_have_the_names_that_go_gives_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    for machine, label in (("x86_64", "amd64"), ("aarch64", "arm64"), ("riscv64", "riscv64")):
+        monkeypatch.setattr("platform.machine", partial(str, machine))
+        assert f'goarch="{label}"' in lines(Metrics("1"), "build_info")[0]
+
+
 def test_requests_are_counted_without_the_names_that_would_never_end(metrics: Metrics) -> None:
     metrics.request(Request("Create", EVENT, "prod", "shop.1", 201))
     metrics.request(Request("List", ROLLOUT, "", "", 200))
+    metrics.request(Request("Watch", ROLLOUT, "", "", 200))
     metrics.request(Request("Get", ROLLOUT, "prod", "shop", 404))
     shown = lines(metrics, "controller_clientset_k8s_request_total")
     assert [re.findall(r'name="([^"]*)".*status_code="(\d+)",verb="(\w+)"', line)[0] for line in shown] == [
         ("N/A", "201", "Create"),
         ("N/A", "200", "List"),
+        ("", "200", "Watch"),
         ("shop", "404", "Get"),
     ]
 

@@ -5,6 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import structlog
 
 import rollouts
 from analysis.providers.egress import Egress
@@ -12,6 +13,7 @@ from analysis.providers.http import Http
 from rollouts.flags import FLAGS
 from rollouts.kube.clock import wall_clock
 from rollouts.kube.lease import Terms
+from rollouts.logs import configure
 from rollouts.manager import Controllers
 from rollouts.sandbox.server import ApiServer
 from rollouts.settings import Settings, SettingsError, help_text, parse, parse_or_exit
@@ -46,6 +48,24 @@ def test_flags_are_read_in_the_manner_of_go(argv: tuple[str, ...]) -> None:
     settings = read(*argv)
     assert settings.metrics_port == 9
     assert settings.namespaced
+
+
+@pytest.mark.parametrize("argv", [("-nteam",), ("-n=team",), ("-n", "team"), ("--namespace=team",)])
+def test_a_flag_with_a_letter_may_have_its_value_beside_it(argv: tuple[str, ...]) -> None:
+    assert read(*argv).access.namespace == "team"
+
+
+@pytest.mark.parametrize(
+    ("level", "quiet"), [("warning", False), ("WARN", False), ("Info", False), ("trace", False), ("panic", True)]
+)
+def test_levels_and_formats_of_logs_are_taken_as_argo_rollouts_takes_them(
+    level: str, quiet: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = read(f"--loglevel={level}", "--logformat=JSON")
+    assert settings.log_format == "json"
+    configure(settings.log_level, settings.log_format)
+    structlog.get_logger("test").error("said")
+    assert ('"said"' in capsys.readouterr().err) is not quiet
 
 
 def test_a_bool_can_be_turned_off_and_takes_no_next_word() -> None:
