@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Literal, TypeAlias
 
 from analysis import limits
 from analysis.api import AnalysisPhase, AnalysisRun, AnalysisRunStatus, Measurement, Metric, MetricResult
@@ -11,7 +12,7 @@ from analysis.arguments import ResolvedMetrics
 from analysis.assess import assess, is_terminating, result_of
 from analysis.validate import invalid_run, matching
 
-NORMAL, WARNING = "Normal", "Warning"
+Severity: TypeAlias = Literal["Normal", "Warning"]
 AT_ONCE = datetime.min.replace(tzinfo=UTC)
 _COUNTER = {
     AnalysisPhase.SUCCESSFUL: "successful",
@@ -52,7 +53,7 @@ class Taken:
 class Event:
     """A Kubernetes Event on the AnalysisRun."""
 
-    type: str
+    type: Severity
     reason: str
     message: str
 
@@ -245,5 +246,5 @@ def _run_event(phase: AnalysisPhase) -> Event:
     return Event(_severity(phase), f"AnalysisRun{phase}", f"Analysis Completed. Result: {phase}")
 
 
-def _severity(phase: AnalysisPhase) -> str:
-    return WARNING if phase in (AnalysisPhase.FAILED, AnalysisPhase.ERROR) else NORMAL
+def _severity(phase: AnalysisPhase) -> Severity:
+    return "Warning" if phase in (AnalysisPhase.FAILED, AnalysisPhase.ERROR) else "Normal"

@@ -1,6 +1,6 @@
-"""The loop for one Rollout: observe, decide, apply, record, and when to look again."""
+"""One pass over a Rollout: observe, decide, apply, record, and when to look again."""
 
-from collections.abc import Awaitable, Callable, Iterable, Set
+from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -22,7 +22,7 @@ from rollouts.kube.patch import merge_patch
 from rollouts.kube.refs import ROLLOUT
 from rollouts.kube.wire import Wire
 from rollouts.observe import Observer
-from rollouts.passes import HOLD, Held, Pulse, next_look, timed
+from rollouts.passes import HOLD, Held, Pulse, next_look
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +55,7 @@ class Ties:
 
 
 class RolloutController:
-    """Reconciles Rollouts by key. `clock` gives the time that decisions see."""
+    """Looks after Rollouts. `clock` gives the time that decisions see."""
 
     def __init__(
         self,
@@ -76,24 +76,20 @@ class RolloutController:
         self._ties = ties
         self._held = Held()
 
-    async def reconcile(self, key: Key) -> float | None:
-        """One pass. Returns the seconds until the next look (None: an event will come); raises what was refused."""
-        obj = self._caches.rollouts.get(*key)
-        if obj is None:
-            self._observer.forget(key)
-            self._held.forget(key)
-            return None
-        with timed(self._ties.pulse, ROLLOUT, key):
-            return await self._pass(key, obj)
+    def forget(self, key: Key) -> None:
+        """The Rollout is gone."""
+        self._observer.forget(key)
+        self._held.forget(key)
 
-    async def _pass(self, key: Key, obj: Obj) -> float | None:
+    async def look(self, key: Key, obj: Obj) -> float | None:
+        """One pass: observe, decide, apply, record. See `rollouts.passes.Kind`."""
         await self._ties.prepare(obj)
         now = self._clock()
         world = self._observer.world(obj)
         plan = self._decide(world, now)
         outcome = await self._applier.apply(obj, world, plan)
         if outcome.astray:
-            self._speak(obj, outcome.events)
+            self._recorder.record_all(obj, outcome.events)
             self._log(key, plan, world.rollout.status, outcome)
             return 0.0
         last = plan
@@ -106,7 +102,7 @@ class RolloutController:
         if not held:
             await self._store(key, world, status, outcome)
         if not announced:
-            self._speak(obj, (*outcome.events, *(() if held else events)))
+            self._recorder.record_all(obj, (*outcome.events, *(() if held else events)))
         self._log(key, plan, status, outcome)
         self._observer.ask(key, obj, last.asks)
         if outcome.error is not None:
@@ -175,12 +171,9 @@ class RolloutController:
         was one. If the status cannot be written then, it is told twice."""
         if not any(event.reason in ENDS for event in events):
             return False
-        self._speak(obj, events)
+        self._recorder.record_all(obj, events)
         await self._recorder.settled(obj, within=ANNOUNCED_IN)
         return True
-
-    def _speak(self, obj: Obj, events: Iterable[Event]) -> None:
-        self._recorder.record_all(obj, [(event.type, event.reason, event.message) for event in events])
 
     def _log(self, key: Key, plan: Plan, status: RolloutStatus, outcome: Outcome) -> None:
         said = log.bind(namespace=key[0], rollout=key[1], phase=status.phase, step=status.current_step_index)

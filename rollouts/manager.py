@@ -44,6 +44,7 @@ from rollouts.kube.watch import Pace, Scope, Watcher
 from rollouts.kube.wire import Wire
 from rollouts.metrics import Metrics
 from rollouts.observe import Observer
+from rollouts.passes import Loop
 from rollouts.prober.answering import Answering
 from rollouts.prober.balancers import BalancerChecks, Names, bindings
 from rollouts.prober.elb import Elb
@@ -139,7 +140,6 @@ class Controllers:
             self.recorder,
             clock,
             ClusterSecrets(self._wire),
-            metrics,
             ProviderAccess(http, ClusterJobs(self._job_wire), self._known_jobs, self.settings.controller_namespace),
         )
         self._service_release = ServiceRelease(self._wire, self.caches)
@@ -150,7 +150,6 @@ class Controllers:
             ExperimentObserver(self.caches, observer, self.settings.instance_id),
             self.recorder,
             clock,
-            metrics,
             self.settings.instance_id,
         )
 
@@ -302,13 +301,15 @@ class Controllers:
         self._stopping.set()
 
     def _jobs(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
-        settings, queues = self.settings, self._queues
-        judges = settings.analysis_threads or _ALL
+        settings, queues, caches = self.settings, self._queues, self.caches
+        rollouts = Loop(caches.rollouts, self._rollout_controller, self._metrics)
+        runs = Loop(caches.analysis_runs, self._run_controller, self._metrics)
+        experiments = Loop(caches.experiments, self._experiment_controller, self._metrics)
         return [
-            ("rollouts", queues.rollouts.run(self._rollout_controller.reconcile, settings.rollout_threads)),
-            ("analysis runs", queues.analysis_runs.run(self._run_controller.reconcile, judges)),
+            ("rollouts", queues.rollouts.run(rollouts.reconcile, settings.rollout_threads)),
+            ("analysis runs", queues.analysis_runs.run(runs.reconcile, settings.analysis_threads or _ALL)),
             ("services", queues.services.run(self._release, settings.service_threads)),
-            ("experiments", queues.experiments.run(self._experiment_controller.reconcile, settings.experiment_threads)),
+            ("experiments", queues.experiments.run(experiments.reconcile, settings.experiment_threads)),
         ]
 
 

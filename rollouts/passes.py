@@ -1,15 +1,13 @@
-"""What a pass over any object has in common: it is timed, its status may wait for a fuller one, and it ends with when
-to look again."""
+"""The loop that all kinds of objects share: a key becomes an object, its pass is timed, its status may wait for a
+fuller one, and the pass ends with when to look again."""
 
 import asyncio
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Protocol
 
-from rollouts.kube.cache import Key
-from rollouts.kube.refs import Resource
+from rollouts.kube.cache import Cache, Key
+from rollouts.kube.refs import Obj
 
 HOLD = 0.5
 """Seconds for which a status that differs in nothing but counts is held back, so that pods that become ready one after
@@ -24,17 +22,40 @@ class Pulse(Protocol):
     def update_ended(self, status: str, whole: float, manual_pause: float) -> None: ...
 
 
-@contextmanager
-def timed(pulse: Pulse | None, resource: Resource, key: Key) -> Iterator[None]:
-    """Tell how long the pass within took, and whether it failed."""
-    loop = asyncio.get_running_loop()
-    started, failed = loop.time(), True
-    try:
-        yield
-        failed = False
-    finally:
-        if pulse is not None:
-            pulse.reconciled(resource.kind, *key, loop.time() - started, failed=failed)
+class Kind(Protocol):
+    """What one kind of object brings to the loop."""
+
+    async def look(self, key: Key, obj: Obj) -> float | None:
+        """One pass over an object: observe, decide, act, record. Returns the seconds until the next look (None: an
+        event will come); raises what was refused."""
+
+    def forget(self, key: Key) -> None:
+        """The object is gone."""
+
+
+class Loop:
+    """Reconciles the objects of one kind by key, and tells how long each pass took."""
+
+    def __init__(self, cache: Cache, kind: Kind, pulse: Pulse | None = None) -> None:
+        self._cache = cache
+        self._kind = kind
+        self._pulse = pulse
+
+    async def reconcile(self, key: Key) -> float | None:
+        """A `rollouts.kube.queue.Handler`."""
+        obj = self._cache.get(*key)
+        if obj is None:
+            self._kind.forget(key)
+            return None
+        loop = asyncio.get_running_loop()
+        started, failed = loop.time(), True
+        try:
+            again = await self._kind.look(key, obj)
+            failed = False
+        finally:
+            if self._pulse is not None:
+                self._pulse.reconciled(self._cache.resource.kind, *key, loop.time() - started, failed=failed)
+        return again
 
 
 class Held:

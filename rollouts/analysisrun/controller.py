@@ -1,4 +1,4 @@
-"""The loop for AnalysisRuns: take what measurements are due, and store what the run has come to."""
+"""One pass over an AnalysisRun: take what measurements are due, and store what the run has come to."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -24,13 +24,13 @@ from rollouts.kube.events import Recorder
 from rollouts.kube.patch import merge_patch
 from rollouts.kube.refs import ANALYSIS_RUN, uid_of
 from rollouts.kube.wire import Wire
-from rollouts.passes import Pulse, next_look, timed
+from rollouts.passes import next_look
 
 log = structlog.get_logger(__name__)
 
 
 class AnalysisRunController:
-    """Reconciles AnalysisRuns by key."""
+    """Looks after AnalysisRuns."""
 
     def __init__(
         self,
@@ -39,7 +39,6 @@ class AnalysisRunController:
         recorder: Recorder,
         clock: Callable[[], datetime],
         secrets: Secrets,
-        pulse: Pulse | None = None,
         access: ProviderAccess | None = None,
     ) -> None:
         self._wire = wire
@@ -48,7 +47,6 @@ class AnalysisRunController:
         self._clock = clock
         self._secrets = secrets
         self._objectives = ClusterObjectives(wire)
-        self._pulse = pulse
         self._access = access or ProviderAccess()
         self._runs = KnownRuns()
         self.storing: Key | None = None
@@ -63,16 +61,15 @@ class AnalysisRunController:
                 log.warning("measurements are lost, and will be taken again", run=known.run.name, error=error.message)
         await self._access.http.close()
 
-    async def reconcile(self, key: Key) -> float | None:
-        """One pass: take the measurements that are due and store what the run has come to."""
-        obj = self._cache.get(*key)
-        if obj is None or "deletionTimestamp" in obj["metadata"]:
-            self._runs.forget(key)
-            return None
-        with timed(self._pulse, ANALYSIS_RUN, key):
-            return await self._pass(key, obj)
+    def forget(self, key: Key) -> None:
+        """The run is gone."""
+        self._runs.forget(key)
 
-    async def _pass(self, key: Key, obj: Obj) -> float | None:
+    async def look(self, key: Key, obj: Obj) -> float | None:
+        """One pass: take the measurements that are due, store what the run has come to. See `rollouts.passes.Kind`."""
+        if "deletionTimestamp" in obj["metadata"]:
+            self.forget(key)
+            return None
         try:
             known = self._runs.read(key, obj)
         except ValidationError as error:
@@ -141,7 +138,7 @@ class AnalysisRunController:
             return
         if known.waiting_since is not None or status != known.run.status:
             await self._written(known, status)
-        self._tell(known.obj, assessment)
+        self._recorder.record_all(known.obj, assessment.events)
 
     async def _written(self, known: Known, status: AnalysisRunStatus) -> None:
         answer = await self._patched(known.obj, status)
@@ -168,15 +165,6 @@ class AnalysisRunController:
         log.info("analysis", namespace=namespace, run=name, phase=str(status.phase))
         return self._cache.get(*key) or answer
 
-    def _tell(self, obj: Obj, assessment: Assessment) -> None:
-        self._recorder.record_all(
-            obj,
-            [
-                ("Warning" if event.type == "Warning" else "Normal", event.reason, event.message)
-                for event in assessment.events
-            ],
-        )
-
     async def _malformed(self, obj: Obj, error: ValidationError) -> None:
         """A run that cannot be read ends in Error, and says which field is wrong."""
         if ((obj.get("status") or {}).get("phase")) == "Error":
@@ -186,7 +174,7 @@ class AnalysisRunController:
         bare = AnalysisRun.model_validate({"metadata": obj["metadata"], "spec": {"metrics": []}})
         text = f"Analysis spec invalid: {where}: {fault['msg']}"
         verdict = failed(bare, text)
-        self._tell(await self._patched(obj, verdict.status), verdict)
+        self._recorder.record_all(await self._patched(obj, verdict.status), verdict.events)
 
     async def _delete(self, obj: Obj) -> None:
         metadata = obj["metadata"]

@@ -1,6 +1,6 @@
-"""The loop for one Experiment: observe, decide, apply, record, and when to look again."""
+"""One pass over an Experiment: observe, decide, apply, record, and when to look again."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,7 +10,6 @@ from analysis.schema import Obj
 from rollouts.api import labels
 from rollouts.api.experiment import ExperimentStatus
 from rollouts.caches import Caches
-from rollouts.decide.plan import Event
 from rollouts.experiment.apply import Applier, RefusedForGood
 from rollouts.experiment.decide import decide
 from rollouts.experiment.observe import Observer
@@ -23,13 +22,13 @@ from rollouts.kube.events import Recorder
 from rollouts.kube.patch import merge_patch
 from rollouts.kube.refs import ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, EXPERIMENT
 from rollouts.kube.wire import Wire
-from rollouts.passes import HOLD, Held, Pulse, next_look, timed
+from rollouts.passes import HOLD, Held, next_look
 
 log = structlog.get_logger(__name__)
 
 
 class ExperimentController:
-    """Reconciles Experiments by key. `instance_id`: whose AnalysisTemplates count."""
+    """Looks after Experiments. `instance_id`: whose AnalysisTemplates count."""
 
     def __init__(
         self,
@@ -38,7 +37,6 @@ class ExperimentController:
         observer: Observer,
         recorder: Recorder,
         clock: Callable[[], datetime],
-        pulse: Pulse | None = None,
         instance_id: str = "",
     ) -> None:
         self._wire = wire
@@ -47,21 +45,16 @@ class ExperimentController:
         self._applier = Applier(wire, caches)
         self._recorder = recorder
         self._clock = clock
-        self._pulse = pulse
         self._instance_id = instance_id
         self._held = Held()
 
-    async def reconcile(self, key: Key) -> float | None:
-        """One pass. Returns the seconds until the next look (None: an event will come); raises what was refused."""
-        obj = self._caches.experiments.get(*key)
-        if obj is None:
-            self._observer.forget(key)
-            self._held.forget(key)
-            return None
-        with timed(self._pulse, EXPERIMENT, key):
-            return await self._pass(key, obj)
+    def forget(self, key: Key) -> None:
+        """The Experiment is gone."""
+        self._observer.forget(key)
+        self._held.forget(key)
 
-    async def _pass(self, key: Key, obj: Obj) -> float | None:
+    async def look(self, key: Key, obj: Obj) -> float | None:
+        """One pass: observe, decide, apply, record. See `rollouts.passes.Kind`."""
         world, now = await self._world(obj), self._clock()
         plan = decide(world, now)
         try:
@@ -110,13 +103,10 @@ class ExperimentController:
             log.info("experiment", namespace=key[0], experiment=key[1], phase=status.phase, message=status.message)
 
     def _speak(self, obj: Obj, world: World, plan: Plan) -> None:
-        self._record(obj, plan.events)
+        self._recorder.record_all(obj, plan.events)
         rollout = self._observer.rollout_of(obj)
         if rollout is not None:
-            self._record(rollout, analysis_events(world.experiment.status, plan.status))
-
-    def _record(self, about: Obj, told: Iterable[Event]) -> None:
-        self._recorder.record_all(about, [(event.type, event.reason, event.message) for event in told])
+            self._recorder.record_all(rollout, analysis_events(world.experiment.status, plan.status))
 
 
 def _patience(before: ExperimentStatus, after: ExperimentStatus) -> float:

@@ -7,7 +7,7 @@ say the same of the same object a second time (`JOINS`).
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 Severity: TypeAlias = Literal["Normal", "Warning"]
 
@@ -18,6 +18,26 @@ JOINS = {"Updated VirtualService": "TrafficWeightUpdated", "MetricSuccessful": "
 LONGEST_MESSAGE = 1024
 _LEAD = 32
 """Letters kept free for how many texts are left out."""
+
+
+class Said(Protocol):
+    """What a decision says of an object: whatever has these three is told by an Event."""
+
+    @property
+    def type(self) -> Severity: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """A `Said` that is nothing else."""
+
+    type: Severity
+    reason: str
+    message: str
 
 
 @dataclass(slots=True)

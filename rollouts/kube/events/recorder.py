@@ -18,7 +18,7 @@ from rollouts.kube.errors import ApiError, TooManyRequests, Unreachable
 from rollouts.kube.events.batch import Batch
 from rollouts.kube.events.due import AT_ONCE, Patience, patience
 from rollouts.kube.events.manifest import named, reference_to
-from rollouts.kube.events.note import ENDS, Note, Severity, joined
+from rollouts.kube.events.note import ENDS, Note, Said, Severity, Telling, joined
 from rollouts.kube.events.poster import Poster
 from rollouts.kube.queue import Queue
 from rollouts.kube.refs import Obj
@@ -29,8 +29,6 @@ COMPONENT = "rollouts-controller"
 _POSTERS = 4
 _TOO_LATE = "the API server did not take it before the end"
 
-Said: TypeAlias = tuple[Severity, str, str]
-"""Severity, reason and message of one Event."""
 OnEvent: TypeAlias = Callable[[Obj, Severity, str], None]
 
 log = structlog.get_logger(__name__)
@@ -72,7 +70,7 @@ class Recorder:
 
     def record(self, about: Obj, type: Severity, reason: str, message: str) -> None:
         """Say something of an object (which must have a kind and a name). Returns at once; never raises."""
-        self.record_all(about, [(type, reason, message)])
+        self.record_all(about, [Telling(type, reason, message)])
 
     def record_all(self, about: Obj, said: Iterable[Said]) -> None:
         """Say what one pass has to say of an object, in this order."""
@@ -88,18 +86,17 @@ class Recorder:
         self._queue.add_after(key, 0.0 if self._closing else batch.due.left(now))
 
     def _is_taken(self, about: Obj, said: Said) -> bool:
-        type, reason, message = said
         if self._on_event:
-            self._on_event(about, type, reason)
-        if self.waiting < self._capacity or type == "Warning" or reason in ENDS:
+            self._on_event(about, said.type, said.reason)
+        if self.waiting < self._capacity or said.type == "Warning" or said.reason in ENDS:
             return True
-        self._drop(reference_to(about), reason, message, "too many wait to be posted")
+        self._drop(reference_to(about), said.reason, said.message, "too many wait to be posted")
         return False
 
     def _noted(self, key: str, said: Said) -> tuple[Note, Patience]:
-        date, (type, reason, message) = self._now(), said
-        note = Note(type, reason, [message], date, date, next(self._serials))
-        return note, patience(type, reason, self._poster.times((key, *said)))
+        date, words = self._now(), (key, said.type, said.reason, said.message)
+        note = Note(said.type, said.reason, [said.message], date, date, next(self._serials))
+        return note, patience(said.type, said.reason, self._poster.times(words))
 
     async def settled(self, about: Obj, within: float) -> None:
         """Post what waits to be said of an object now, and return when that is done, or after `within` seconds. While

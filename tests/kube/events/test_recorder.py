@@ -8,6 +8,7 @@ import pytest
 
 from rollouts.kube.errors import ApiError, NotFound, Refused, Unreachable
 from rollouts.kube.events import Recorder, Severity
+from rollouts.kube.events.note import Telling
 from rollouts.kube.refs import EVENT, Obj, Resource
 from rollouts.sandbox import clock
 from rollouts.sandbox.server import ApiServer
@@ -126,10 +127,11 @@ async def test_an_abort_is_told_apart_from_what_was_said_a_moment_before() -> No
     server = ApiServer(clock.now)
     async with recording(server) as recorder:
         recorder.record_all(
-            ROLLOUT, [("Normal", "ScalingReplicaSet", "Scaled up"), ("Normal", "RolloutPaused", "paused")]
+            ROLLOUT, [Telling("Normal", "ScalingReplicaSet", "Scaled up"), Telling("Normal", "RolloutPaused", "paused")]
         )
         recorder.record_all(
-            ROLLOUT, [("Normal", "ScalingReplicaSet", "Scaled down"), ("Warning", "RolloutAborted", "aborted")]
+            ROLLOUT,
+            [Telling("Normal", "ScalingReplicaSet", "Scaled down"), Telling("Warning", "RolloutAborted", "aborted")],
         )
         recorder.record(ROLLOUT, "Normal", "ScalingReplicaSet", "Scaled up again")
         await asyncio.sleep(3)
