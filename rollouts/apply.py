@@ -51,9 +51,9 @@ from rollouts.kube.refs import (
     uid_of,
 )
 from rollouts.kube.wire import Wire
-from rollouts.observe import Observer, replica_set
-from rollouts.traffic.base import Edit, RoutingError, TrafficSettings
-from rollouts.traffic.registry import routers
+from rollouts.observe.objects import replica_set
+from rollouts.observe.routing import Routing
+from rollouts.traffic.base import Edit, RoutingError
 
 
 @dataclass(slots=True)
@@ -73,19 +73,16 @@ class Outcome:
 class Applier:
     """Does what plans say, through one wire. `pods_at_once`: of one Rollout, how many are written at the same time."""
 
-    def __init__(
-        self, wire: Wire, caches: Caches, observer: Observer, traffic: TrafficSettings, pods_at_once: int = 10
-    ) -> None:
+    def __init__(self, wire: Wire, caches: Caches, routing: Routing, pods_at_once: int = 10) -> None:
         self._wire = wire
         self._caches = caches
-        self._observer = observer
-        self._traffic = traffic
+        self._routing = routing
         self._pods_at_once = max(1, pods_at_once)
 
     async def apply(self, rollout: Obj, world: World, plan: Plan) -> Outcome:
         """Carry out the actions of a plan about `rollout`, one after another."""
         outcome = Outcome(version=str(rollout["metadata"].get("resourceVersion", "")))
-        ways = (self._wire, self._caches, self._observer, self._traffic, self._pods_at_once)
+        ways = (self._wire, self._caches, self._routing, self._pods_at_once)
         deeds = _Deeds(*ways, rollout, world, outcome)
         for action in plan.actions:
             try:
@@ -105,8 +102,8 @@ class Applier:
     def _is_routed(self, world: World, action: SetWeight) -> bool:
         try:
             return not any(
-                tuple(router.edit(self._observer.routing_objects(router), action.split))
-                for router in routers(world.rollout, self._traffic)
+                tuple(router.edit(self._routing.objects(router), action.split))
+                for router in self._routing.routers(world.rollout)
             )
         except RoutingError:
             return False
@@ -118,8 +115,7 @@ class _Deeds:
 
     wire: Wire
     caches: Caches
-    observer: Observer
-    traffic: TrafficSettings
+    routing: Routing
     pods_at_once: int
     rollout: Obj
     world: World
@@ -224,8 +220,8 @@ class _Deeds:
             self.outcome.events.append(Event("SwitchService", text))
 
     async def _set_weight(self, action: SetWeight) -> None:
-        for router in routers(self.world.rollout, self.traffic):
-            found = self.observer.routing_objects(router)
+        for router in self.routing.routers(self.world.rollout):
+            found = self.routing.objects(router)
             try:
                 edits = tuple(router.edit(found, action.split))
             except RoutingError as error:

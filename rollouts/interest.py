@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from rollouts.kube.cache import Key
 from rollouts.kube.refs import ROLLOUT, Obj, controller_of, name_of, namespace_of
-from rollouts.observe import named_services
+from rollouts.observe.services import named_services
 
 SERVICE_INDEX, JUDGED_INDEX, ROUTED_INDEX = "service", "judged", "routed"
 

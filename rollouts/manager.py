@@ -129,7 +129,7 @@ class Controllers:
             self._prober, timedelta(seconds=settings.verify_retry_interval), settings.aws_verify_target_group
         )
         observer = Observer(self.caches, self._traffic, settings.instance_id, asking)
-        applier = Applier(self._wire, self.caches, observer, self._traffic, settings.ephemeral_metadata_threads)
+        applier = Applier(self._wire, self.caches, observer.routing, settings.ephemeral_metadata_threads)
         ties = Ties(self._prepare, self._queues.rollouts.foreseen, metrics)
         self._rollout_controller = RolloutController(
             self._wire, self.caches, observer, applier, self.recorder, clock, ties
@@ -147,7 +147,7 @@ class Controllers:
         self._experiment_controller = ExperimentController(
             self._wire,
             self.caches,
-            ExperimentObserver(self.caches, observer, self.settings.instance_id),
+            ExperimentObserver(self.caches, observer.templates, self.settings.instance_id),
             self.recorder,
             clock,
             self.settings.instance_id,

@@ -15,7 +15,7 @@ from rollouts.kube.errors import NotFound
 from rollouts.kube.patch import merge_patch
 from rollouts.kube.refs import ROLLOUT, SERVICE, Obj
 from rollouts.kube.wire import Wire
-from rollouts.observe import named_services
+from rollouts.observe.services import named_services
 from rollouts.traffic.base import TrafficSettings
 from rollouts.traffic.release import managers, marked, names, released
 

@@ -11,7 +11,7 @@ from rollouts.caches import fresh_caches
 from rollouts.decide.plan import LabelPods, Plan
 from rollouts.decide.world import World
 from rollouts.kube.refs import POD, Obj
-from rollouts.observe import Observer
+from rollouts.observe.routing import Routing
 from rollouts.sandbox import clock
 from rollouts.sandbox.server import ApiServer
 from rollouts.traffic.base import TrafficSettings
@@ -39,7 +39,7 @@ async def test_as_many_pods_are_written_at_the_same_time_as_was_said(at_once: in
     for name in names:
         await server.create(POD, "default", pod(name))
     caches = fresh_caches(settings)
-    applier = Applier(server, caches, Observer(caches, settings), settings, at_once)
+    applier = Applier(server, caches, Routing(caches, settings), at_once)
     obj = make.rollout(make.pause())
     world = World(Rollout.model_validate(obj))
     labelled = LabelPods(names, {"role": "canary"})

@@ -7,7 +7,6 @@ from pydantic import ValidationError
 
 from analysis.api import AnalysisTemplateRef
 from analysis.schema import Obj
-from rollouts import observe
 from rollouts.api import labels
 from rollouts.api.experiment import Experiment, ExperimentSpec, ExperimentStatus
 from rollouts.api.experimentrules import experiment_fault
@@ -17,6 +16,9 @@ from rollouts.experiment.view import ENDED, View
 from rollouts.experiment.world import Owner, Run, Service, World
 from rollouts.kube.cache import Key
 from rollouts.kube.refs import EXPERIMENT, ROLLOUT, controller_of, name_of, namespace_of, uid_of
+from rollouts.observe.manifest import first_fault
+from rollouts.observe.objects import EPOCH, replica_set
+from rollouts.observe.templates import Templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +29,11 @@ class _Parsed:
 
 
 class Observer:
-    """Builds worlds around Experiments; `rollouts` lends it what it knows of AnalysisTemplates."""
+    """Builds worlds around Experiments."""
 
-    def __init__(self, caches: Caches, rollouts: observe.Observer, instance_id: str = "") -> None:
+    def __init__(self, caches: Caches, templates: Templates, instance_id: str = "") -> None:
         self._caches = caches
-        self._rollouts = rollouts
+        self._templates = templates
         self._instance_id = instance_id
         self._parsed: dict[Key, _Parsed] = {}
 
@@ -45,8 +47,8 @@ class Observer:
         if parsed.fault:
             return World(parsed.experiment, fault=parsed.fault)
         namespace, uid = namespace_of(obj), uid_of(obj)
-        sets = tuple(observe.replica_set(one) for one in self._caches.replica_sets.owned_by(uid))
-        templates = self._rollouts.templates(namespace, _wanted(parsed.experiment))
+        sets = tuple(replica_set(one) for one in self._caches.replica_sets.owned_by(uid))
+        templates = self._templates.named(namespace, _wanted(parsed.experiment))
         return World(
             experiment=parsed.experiment,
             replica_sets=sets,
@@ -67,7 +69,7 @@ class Observer:
 
     def _services(self, obj: Obj, experiment: Experiment) -> Iterator[Service]:
         uid, namespace = uid_of(obj), namespace_of(obj)
-        view = View(World(experiment), observe.EPOCH)
+        view = View(World(experiment), EPOCH)
         for name in {manifests.service_name(view, template) for template in experiment.spec.templates} - {""}:
             found = self._caches.services.get(namespace, name)
             if found is not None:
@@ -102,7 +104,7 @@ def _parse(obj: Obj, version: str) -> _Parsed:
     try:
         experiment = Experiment.model_validate(obj)
     except ValidationError as error:
-        return _Parsed(version, _bare(obj), observe.first_fault(error))
+        return _Parsed(version, _bare(obj), first_fault(error))
     return _Parsed(version, experiment, experiment_fault(experiment.metadata.name, experiment.spec))
 
 

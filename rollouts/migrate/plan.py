@@ -14,7 +14,7 @@ from rollouts.decide.workload import NEVER, PROGRESSIVELY, resolved
 from rollouts.kube.fields import number, part, text
 from rollouts.kube.refs import DEPLOYMENT, ROLLOUT, SERVICE, Obj, Ref, Resource, name_of, namespace_of
 from rollouts.migrate.manifests import deployment_from, deployment_name, rollout_from
-from rollouts.observe import named_services
+from rollouts.observe.services import named_services
 from rollouts.view import rollout_phase
 
 AUTOSCALER = Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")

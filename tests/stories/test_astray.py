@@ -8,7 +8,7 @@ from rollouts.caches import fresh_caches
 from rollouts.decide.plan import Destination, Plan, SetWeight, Split, UpdateReplicaSet
 from rollouts.decide.world import Hash, World
 from rollouts.kube.refs import ROLLOUT
-from rollouts.observe import Observer
+from rollouts.observe.routing import Routing
 from rollouts.sandbox.dialects.istio import VIRTUAL_SERVICE
 from rollouts.traffic.base import TrafficSettings
 from tests import make
@@ -29,7 +29,7 @@ async def applied(stage: Stage, *, recorded: bool) -> Outcome:
     home = Split(Destination("canary", Hash("x"), 0), Destination("stable", Hash("y"), 100))
     gone = UpdateReplicaSet(stage.replica_set("img:2")["metadata"]["name"], replicas=0)
     plan = Plan((SetWeight(home, recorded=recorded), gone), world.rollout.status)
-    return await Applier(stage.wire, caches, Observer(caches, settings), settings).apply(obj, world, plan)
+    return await Applier(stage.wire, caches, Routing(caches, settings)).apply(obj, world, plan)
 
 
 @pytest.mark.parametrize(("recorded", "left"), [(True, 1), (False, 0)])
