@@ -12,7 +12,6 @@ from typing import assert_never
 
 from rollouts.api import labels
 from rollouts.api.template import templates_equal
-from rollouts.caches import Caches
 from rollouts.decide import wording
 from rollouts.decide.plan import (
     Action,
@@ -51,6 +50,7 @@ from rollouts.kube.refs import (
     uid_of,
 )
 from rollouts.kube.wire import Wire
+from rollouts.observe.caches import Caches
 from rollouts.observe.objects import replica_set
 from rollouts.observe.routing import Routing
 from rollouts.traffic.base import Edit, RoutingError

@@ -9,7 +9,6 @@ import structlog
 from analysis.schema import Obj
 from rollouts.api.status import RolloutAnalysisRunStatus, RolloutStatus, status_wire
 from rollouts.apply import Applier, Outcome
-from rollouts.caches import Caches
 from rollouts.decide import decide, wording
 from rollouts.decide.deeds import told
 from rollouts.decide.plan import Event, Plan
@@ -22,6 +21,7 @@ from rollouts.kube.patch import merge_patch
 from rollouts.kube.refs import ROLLOUT
 from rollouts.kube.wire import Wire
 from rollouts.observe import Observer
+from rollouts.observe.caches import Caches
 from rollouts.passes import HOLD, Held, Pulse, next_look
 
 log = structlog.get_logger(__name__)

@@ -15,7 +15,7 @@ from typing import Any
 from aiohttp import web
 
 from rollouts.kube.queue import Queue
-from rollouts.metrics import CONTENT_TYPE
+from rollouts.metrics.metrics import CONTENT_TYPE
 
 STUCK = 600.0
 _STOP_WITHIN = 5.0

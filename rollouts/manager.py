@@ -11,21 +11,18 @@ from analysis.providers.egress import Egress
 from analysis.providers.http import Http
 from analysis.providers.job import RUN_UID
 from rollouts.analysisrun import AnalysisRunController, ClusterSecrets, ProviderAccess
+from rollouts.analysisrun.jobs import ClusterJobs, bare
 from rollouts.api import labels
 from rollouts.apply import Applier
-from rollouts.asking import Asking
-from rollouts.caches import fresh_caches
 from rollouts.controller import RolloutController, Ties
 from rollouts.decide.plan import Event
 from rollouts.experiment.controller import ExperimentController
 from rollouts.experiment.observe import Observer as ExperimentObserver
-from rollouts.gauges import Sources
 from rollouts.interest import (
     follows_pods,
     key_of,
     uses_jobs,
 )
-from rollouts.jobs import ClusterJobs, bare
 from rollouts.kube.cache import Cache, Key
 from rollouts.kube.clock import Clock, wall_clock
 from rollouts.kube.errors import Unreachable
@@ -43,7 +40,11 @@ from rollouts.kube.refs import (
 from rollouts.kube.watch import Pace, Scope, Watcher
 from rollouts.kube.wire import Wire
 from rollouts.metrics import Metrics
+from rollouts.metrics.gauges import Sources
 from rollouts.observe import Observer
+from rollouts.observe.asking import Asking
+from rollouts.observe.caches import fresh_caches
+from rollouts.observe.workloads import workload_ref
 from rollouts.passes import Loop
 from rollouts.prober.answering import Answering
 from rollouts.prober.balancers import BalancerChecks, Names, bindings
@@ -55,7 +56,6 @@ from rollouts.settings import Settings
 from rollouts.subscriptions import Queues, Subscriptions
 from rollouts.traffic.base import TrafficSettings
 from rollouts.traffic.registry import needed_resources
-from rollouts.workloads import workload_ref
 
 log = structlog.get_logger(__name__)
 

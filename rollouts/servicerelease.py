@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 from rollouts.api import labels
 from rollouts.apply import service_patch
-from rollouts.caches import Caches
 from rollouts.interest import by_routing, key_of
 from rollouts.kube.cache import Cache, Key
 from rollouts.kube.errors import NotFound
 from rollouts.kube.patch import merge_patch
 from rollouts.kube.refs import ROLLOUT, SERVICE, Obj
 from rollouts.kube.wire import Wire
+from rollouts.observe.caches import Caches
 from rollouts.observe.services import named_services
 from rollouts.traffic.base import TrafficSettings
 from rollouts.traffic.release import managers, marked, names, released

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
-from rollouts.caches import BY_HASH, BY_NAMESPACE, Caches, hashed, in_namespace
+from rollouts.analysisrun.jobs import has_ended, run_of
 from rollouts.experiment.interest import Interest
 from rollouts.interest import (
     JUDGED_INDEX,
@@ -17,15 +17,15 @@ from rollouts.interest import (
     owning_rollout,
     routing_names,
 )
-from rollouts.jobs import has_ended, run_of
 from rollouts.kube.cache import Cache, Key
 from rollouts.kube.events import Recorder
 from rollouts.kube.queue import Queue
 from rollouts.kube.refs import ANALYSIS_RUN, EXPERIMENT, ROLLOUT, Obj, Ref, Resource, controller_of, namespace_of
+from rollouts.observe.caches import BY_HASH, BY_NAMESPACE, Caches, hashed, in_namespace
+from rollouts.observe.workloads import WORKLOAD_INDEX, by_workload, concerns_referrers
 from rollouts.servicerelease import managed_by
 from rollouts.traffic.appmesh import router_of
 from rollouts.traffic.base import TrafficSettings
-from rollouts.workloads import WORKLOAD_INDEX, by_workload, concerns_referrers
 
 
 @dataclass(frozen=True, slots=True)

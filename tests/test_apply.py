@@ -7,10 +7,10 @@ import pytest
 
 from rollouts.api.rollout import Rollout
 from rollouts.apply import Applier
-from rollouts.caches import fresh_caches
 from rollouts.decide.plan import LabelPods, Plan
 from rollouts.decide.world import World
 from rollouts.kube.refs import POD, Obj
+from rollouts.observe.caches import fresh_caches
 from rollouts.observe.routing import Routing
 from rollouts.sandbox import clock
 from rollouts.sandbox.server import ApiServer

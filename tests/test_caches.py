@@ -1,8 +1,8 @@
 """Indexes by which decisions find what concerns them."""
 
-from rollouts.caches import NAMED_AFTER, named_after
 from rollouts.kube.cache import Cache
 from rollouts.kube.refs import ANALYSIS_RUN, Obj
+from rollouts.observe.caches import NAMED_AFTER, named_after
 
 
 def run(namespace: str, name: str) -> Obj:

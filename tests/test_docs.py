@@ -12,8 +12,8 @@ from analysis.providers.registry import PROVIDERS
 from rollouts.api.rollout import Rollout
 from rollouts.api.support import NOT_SUPPORTED_YET
 from rollouts.decide.references import spec_fault
-from rollouts.flags import FLAGS
 from rollouts.sandbox.kubelet.script import PodScript
+from rollouts.settings.flags import FLAGS
 
 ROOT = Path(__file__).parents[1]
 COMPAT = (ROOT / "docs" / "compat.md").read_text()

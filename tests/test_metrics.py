@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from analysis.metricprovider import MetricProvider
-from rollouts.gauges import Sources, phase_of, router_of, strategy_of
 from rollouts.kube.http import Request
 from rollouts.kube.queue import Queue
 from rollouts.kube.refs import EVENT, ROLLOUT, SERVICE, Obj
 from rollouts.metrics import Metrics
+from rollouts.metrics.gauges import Sources, phase_of, router_of, strategy_of
 
 SAMPLES = Path(__file__).parents[2] / "shared" / "contract" / "metrics-samples.txt"
 

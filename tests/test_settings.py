@@ -10,13 +10,13 @@ import structlog
 import rollouts
 from analysis.providers.egress import Egress
 from analysis.providers.http import Http
-from rollouts.flags import FLAGS
 from rollouts.kube.clock import wall_clock
 from rollouts.kube.lease import Terms
 from rollouts.logs import configure
 from rollouts.manager import Controllers
 from rollouts.sandbox.server import ApiServer
 from rollouts.settings import Settings, SettingsError, help_text, parse, parse_or_exit
+from rollouts.settings.flags import FLAGS
 
 
 def read(*argv: str, **environ: str) -> Settings:

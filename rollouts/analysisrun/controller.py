@@ -16,8 +16,8 @@ from analysis.providers.base import Context, Secrets
 from analysis.providers.job import JOB_NAME, JOB_NAMESPACE
 from analysis.schema import Obj
 from rollouts.analysisrun.access import ClusterObjectives, ProviderAccess
+from rollouts.analysisrun.jobs import has_ended
 from rollouts.analysisrun.known import Known, KnownRuns, asks_the_same, may_wait
-from rollouts.jobs import has_ended
 from rollouts.kube.cache import Cache, Key
 from rollouts.kube.errors import ApiError, NotFound
 from rollouts.kube.events import Recorder

@@ -8,8 +8,6 @@ import argparse
 import asyncio
 from collections.abc import Iterable, Iterator
 
-from rollouts.asking import Asking
-from rollouts.caches import Caches, fresh_caches
 from rollouts.cli.session import Session
 from rollouts.decide import decide
 from rollouts.decide.deeds import told
@@ -20,10 +18,12 @@ from rollouts.kube.errors import NotFound, Refused
 from rollouts.kube.refs import Obj
 from rollouts.kube.wire import Wire
 from rollouts.observe import Observer
+from rollouts.observe.asking import Asking
+from rollouts.observe.caches import Caches, fresh_caches
+from rollouts.observe.workloads import workload_ref
 from rollouts.traffic.base import TrafficSettings
 from rollouts.traffic.registry import needed_resources
 from rollouts.view import rollout_info
-from rollouts.workloads import workload_ref
 
 _TRAFFIC = TrafficSettings()
 

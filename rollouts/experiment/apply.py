@@ -4,7 +4,6 @@ from analysis.schema import Obj
 from rollouts.api import labels
 from rollouts.api.template import templates_equal
 from rollouts.apply import replica_set_patch
-from rollouts.caches import Caches
 from rollouts.decide.plan import StopRun, UpdateReplicaSet
 from rollouts.experiment.plan import Action, CreateReplicaSet, CreateService, DeleteService, Plan, StartRun
 from rollouts.kube.cache import Cache
@@ -22,6 +21,7 @@ from rollouts.kube.refs import (
     uid_of,
 )
 from rollouts.kube.wire import Wire
+from rollouts.observe.caches import Caches
 
 _UNAUTHORIZED = 401
 

@@ -9,7 +9,6 @@ import structlog
 from analysis.schema import Obj
 from rollouts.api import labels
 from rollouts.api.experiment import ExperimentStatus
-from rollouts.caches import Caches
 from rollouts.experiment.apply import Applier, RefusedForGood
 from rollouts.experiment.decide import decide
 from rollouts.experiment.observe import Observer
@@ -22,6 +21,7 @@ from rollouts.kube.events import Recorder
 from rollouts.kube.patch import merge_patch
 from rollouts.kube.refs import ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, EXPERIMENT
 from rollouts.kube.wire import Wire
+from rollouts.observe.caches import Caches
 from rollouts.passes import HOLD, Held, next_look
 
 log = structlog.get_logger(__name__)

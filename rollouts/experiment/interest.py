@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from analysis.schema import Obj
-from rollouts.caches import BY_NAMESPACE, Caches
 from rollouts.experiment.view import ENDED
 from rollouts.interest import key_of, owning_rollout
 from rollouts.kube.cache import Cache, Key
 from rollouts.kube.queue import Queue
 from rollouts.kube.refs import EXPERIMENT, controller_of, namespace_of, uid_of
+from rollouts.observe.caches import BY_NAMESPACE, Caches
 
 
 class Interest:

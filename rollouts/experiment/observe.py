@@ -10,12 +10,12 @@ from analysis.schema import Obj
 from rollouts.api import labels
 from rollouts.api.experiment import Experiment, ExperimentSpec, ExperimentStatus
 from rollouts.api.experimentrules import experiment_fault
-from rollouts.caches import NAMED_AFTER, Caches
 from rollouts.experiment import manifests
 from rollouts.experiment.view import ENDED, View
 from rollouts.experiment.world import Owner, Run, Service, World
 from rollouts.kube.cache import Key
 from rollouts.kube.refs import EXPERIMENT, ROLLOUT, controller_of, name_of, namespace_of, uid_of
+from rollouts.observe.caches import NAMED_AFTER, Caches
 from rollouts.observe.manifest import first_fault
 from rollouts.observe.objects import EPOCH, replica_set
 from rollouts.observe.templates import Templates

@@ -15,7 +15,7 @@ from rollouts.decide import workload
 from rollouts.decide.world import NO_HASH, Hash
 from rollouts.kube.cache import Key
 from rollouts.kube.refs import name_of, namespace_of, uid_of
-from rollouts.workloads import template_version
+from rollouts.observe.workloads import template_version
 
 REMEMBERED = 512
 """Rollouts whose manifests are kept as read, those looked at last. Each takes 18 kB, and to read it again 1 ms; of

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator
 
 from analysis.schema import Obj
 from rollouts.api.rollout import Rollout
-from rollouts.asking import Asking
-from rollouts.caches import BY_HASH, NAMED_AFTER, ORPHANS, Caches, named_after
 from rollouts.decide import workload
 from rollouts.decide.analyses.experimentview import experiment_seen
 from rollouts.decide.pods.restart import pending
@@ -14,13 +12,15 @@ from rollouts.decide.references import template_refs
 from rollouts.decide.world import Pod, ReplicaSet, Service, World
 from rollouts.kube.cache import Cache, Key
 from rollouts.kube.refs import controller_of
+from rollouts.observe.asking import Asking
+from rollouts.observe.caches import BY_HASH, NAMED_AFTER, ORPHANS, Caches, named_after
 from rollouts.observe.manifest import Manifests
 from rollouts.observe.objects import created, pod, replica_set, run, service
 from rollouts.observe.routing import Routing
 from rollouts.observe.services import service_names
 from rollouts.observe.templates import Templates
+from rollouts.observe.workloads import find, is_shared
 from rollouts.traffic.base import TrafficSettings
-from rollouts.workloads import find, is_shared
 
 
 class Observer:

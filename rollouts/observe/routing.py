@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from analysis.schema import Obj
 from rollouts.api.rollout import Rollout
-from rollouts.caches import Caches
 from rollouts.kube.refs import Ref, name_of
+from rollouts.observe.caches import Caches
 from rollouts.traffic.base import Router, Selection, TrafficSettings, look
 from rollouts.traffic.registry import routers
 

@@ -9,9 +9,9 @@ from analysis import asked
 from analysis.api import AnalysisTemplate, AnalysisTemplateRef, ClusterAnalysisTemplate
 from analysis.providers.registry import unsupported
 from analysis.schema import Obj
-from rollouts.caches import Caches
 from rollouts.kube.cache import Key
 from rollouts.kube.refs import uid_of
+from rollouts.observe.caches import Caches
 from rollouts.observe.manifest import first_fault
 
 TemplateKey = tuple[bool, str]

@@ -4,10 +4,10 @@ import pytest
 
 from rollouts.api.rollout import Rollout
 from rollouts.apply import Applier, Outcome
-from rollouts.caches import fresh_caches
 from rollouts.decide.plan import Destination, Plan, SetWeight, Split, UpdateReplicaSet
 from rollouts.decide.world import Hash, World
 from rollouts.kube.refs import ROLLOUT
+from rollouts.observe.caches import fresh_caches
 from rollouts.observe.routing import Routing
 from rollouts.sandbox.dialects.istio import VIRTUAL_SERVICE
 from rollouts.traffic.base import TrafficSettings

@@ -12,7 +12,6 @@ from datetime import datetime
 import httpx
 
 from analysis.providers.http import Http
-from rollouts.caches import Caches
 from rollouts.decide.world import World
 from rollouts.kube.refs import ROLLOUT, Obj
 from rollouts.kube.watch import IN_PROCESS
@@ -20,6 +19,7 @@ from rollouts.kube.wire import Wire
 from rollouts.manager import Controllers
 from rollouts.metrics import Metrics
 from rollouts.observe import Observer
+from rollouts.observe.caches import Caches
 from rollouts.sandbox import clock
 from rollouts.sandbox.bench import fleet
 from rollouts.sandbox.bench.calls import calls_of

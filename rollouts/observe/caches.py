@@ -20,8 +20,8 @@ from rollouts.kube.refs import (
     name_of,
     namespace_of,
 )
+from rollouts.observe.workloads import WORKLOADS
 from rollouts.traffic.base import TrafficSettings
-from rollouts.workloads import WORKLOADS
 
 ORPHANS, BY_HASH, BY_NAMESPACE, NAMED_AFTER = "orphans", "hash", "namespace", "named after"
 

@@ -23,9 +23,9 @@ from uuid import uuid4
 
 from analysis.schema import parse_duration
 from rollouts import __version__
-from rollouts.flags import FLAGS, FlagError, read_flags, usage
 from rollouts.kube.access import SERVICE_ACCOUNT, Access
 from rollouts.kube.lease import Terms
+from rollouts.settings.flags import FLAGS, FlagError, read_flags, usage
 
 PROGRAM = "rollouts controller"
 

@@ -1,7 +1,7 @@
 """The controller's own metrics for Prometheus, under Argo Rollouts' names and labels, so that its dashboards go on.
 
-Gauges of objects are read from the caches when scraped (rollouts.gauges); a standby replica has no `sources` and shows
-none. Counters and histograms of an object are dropped 65 s after the object, when its last values have been scraped.
+Gauges of objects are read from the caches when scraped (`gauges`); a standby replica has no `sources` and shows none.
+Counters and histograms of an object are dropped 65 s after the object, when its last values have been scraped.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from rollouts.gauges import Sources, families
 from rollouts.kube.http import Request
 from rollouts.kube.queue import Queue, QueueMeter
 from rollouts.kube.refs import Obj, name_of, namespace_of
-from rollouts.tallies import Tally, Timings
+from rollouts.metrics.gauges import Sources, families
+from rollouts.metrics.tallies import Tally, Timings
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LINGER = 65.0
