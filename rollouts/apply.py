@@ -309,8 +309,11 @@ def replica_set_patch(action: UpdateReplicaSet) -> Obj:
         metadata["labels"] = dict(action.template_labels)
     if action.template_annotations:
         metadata["annotations"] = dict(action.template_annotations)
-    if metadata:
-        spec["template"] = {"metadata": metadata}
+    template: Obj = {"metadata": metadata} if metadata else {}
+    if action.template_anti_affinity:
+        template["spec"] = {"affinity": {"podAntiAffinity": dict(action.template_anti_affinity)}}
+    if template:
+        spec["template"] = template
     patch: Obj = {"spec": spec} if spec else {}
     if action.annotations:
         patch["metadata"] = {"annotations": dict(action.annotations)}

@@ -87,4 +87,5 @@ def _both(first: UpdateReplicaSet, second: UpdateReplicaSet) -> UpdateReplicaSet
         patience,
         {**first.template_labels, **second.template_labels},
         {**first.template_annotations, **second.template_annotations},
+        {**first.template_anti_affinity, **second.template_anti_affinity},
     )

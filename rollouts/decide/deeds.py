@@ -70,6 +70,8 @@ def _replica_set(action: UpdateReplicaSet) -> str:
     changes = _changes({**action.annotations, **action.template_labels, **action.template_annotations})
     if changes:
         parts.append(f"mark {'it' if parts else f'ReplicaSet {action.name}'} with {changes}")
+    if action.template_anti_affinity:
+        parts.append(f"set whose nodes pods of ReplicaSet {action.name} keep off")
     if action.min_ready_seconds is not None:
         parts.append(f"set minReadySeconds of ReplicaSet {action.name} to {action.min_ready_seconds}")
     return " and ".join(parts) or f"leave ReplicaSet {action.name} as it is"

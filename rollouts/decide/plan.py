@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from analysis.schema import Obj
 from rollouts.api.canary import HeaderRoutingMatch, RouteMatch
@@ -34,7 +34,8 @@ class Adopt:
 
 @dataclass(frozen=True, slots=True)
 class UpdateReplicaSet:
-    """Change a ReplicaSet in one patch: its size, annotations (None removes a key) and pod template metadata.
+    """Change a ReplicaSet in one patch: its size, annotations (None removes a key), metadata and `podAntiAffinity` of
+    its pod template.
 
     `desired` is the size it had in the world that the decision saw; a patch is conditional on nothing else.
     """
@@ -45,6 +46,7 @@ class UpdateReplicaSet:
     min_ready_seconds: int | None = None
     template_labels: Mapping[str, str | None] = field(default_factory=dict)
     template_annotations: Mapping[str, str | None] = field(default_factory=dict)
+    template_anti_affinity: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

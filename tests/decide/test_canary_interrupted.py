@@ -96,6 +96,42 @@ def test_new_pods_are_kept_off_the_nodes_of_what_is_stable_by_then(asked: make.O
         assert toy.phase == "Healthy"
 
 
+@pytest.mark.parametrize("asked", [{REQUIRED: {}}, {PREFERRED: {"weight": 7}}])
+def test_a_version_that_comes_back_is_kept_off_the_nodes_of_what_is_stable_by_then(asked) -> None:
+    """V1 has no rule as the first of all, and V2 one about V1: both are about V3 when they come back."""
+    (where,) = asked
+    toy = deployed(canary={"antiAffinity": asked})
+    for image in (V2, V3):
+        toy.image(image)
+        toy.run()
+    for image, stable in ((V1, V3), (V2, V1)):
+        toy.image(image)
+        toy.step()
+        (rule,) = rules(toy, image)[where]
+        (expression,) = rule.get("podAffinityTerm", rule)["labelSelector"]["matchExpressions"]
+        assert expression["values"] == [make.hash_of(stable)]
+        toy.run()
+        assert toy.phase == "Healthy"
+
+
+def test_a_rule_that_is_asked_for_in_mid_update_holds_for_pods_from_then_on_and_costs_one_write() -> None:
+    mine = {"weight": 1, "podAffinityTerm": {"topologyKey": "zone", "labelSelector": {"matchLabels": {"app": "r"}}}}
+    toy = deployed(make.weight(20), make.pause())
+    toy.image(V2)
+    toy.manifest["spec"]["template"]["spec"]["affinity"] = {"podAntiAffinity": {PREFERRED: [mine]}}
+    toy.run()
+    (new,) = (rs for rs in toy.sets.values() if rs.hash == toy.status["currentPodHash"])
+    for asked, found in (({REQUIRED: {}}, [PREFERRED, REQUIRED]), ({PREFERRED: {"weight": 9}}, [PREFERRED])):
+        toy.manifest["spec"]["strategy"]["canary"]["antiAffinity"] = asked
+        toy.manifest["metadata"]["generation"] += 1
+        toy.log.clear()
+        toy.run()
+        assert len(toy.log) == 1
+        standing = toy.sets[new.name].template["spec"]["affinity"]["podAntiAffinity"]
+        assert (sorted(standing), standing[PREFERRED][0]) == (found, mine)
+    assert toy.phase == "Paused CanaryPauseStep", "nothing else has come of it"
+
+
 # ── an abort ──
 
 

@@ -9,10 +9,12 @@ from typing import Any
 
 from rollouts.api.status import status_wire
 from rollouts.api.template import templates_equal
+from rollouts.apply import replica_set_patch
 from rollouts.decide import decide
 from rollouts.decide import plan as say
 from rollouts.decide.pods.injected import own_template
 from rollouts.decide.world import Hash, Pod, ReplicaSet, Run, Service, World
+from rollouts.kube.patch import apply_merge
 from tests import make
 
 Obj = dict[str, Any]
@@ -251,6 +253,7 @@ def _updated(rs: ReplicaSet, action: say.UpdateReplicaSet) -> ReplicaSet:
         available=min(rs.available, size),
         revision=int(revision) if revision else rs.revision,
         annotations={key: value for key, value in annotations.items() if value is not None},
+        template=apply_merge(rs.template, replica_set_patch(action).get("spec", {}).get("template", {})),
     )
 
 

@@ -48,10 +48,16 @@ def own_template(rs: ReplicaSet) -> Obj:
     return {**template, "metadata": metadata}
 
 
+def anti_affinity(template: Obj) -> Obj:
+    """The rules of a pod template that keep its pods away from others."""
+    rules: Obj = ((template.get("spec") or {}).get("affinity") or {}).get("podAntiAffinity") or {}
+    return rules
+
+
 def _without_rule(template: Obj) -> Obj:
     spec = template.get("spec") or {}
     affinity = spec.get("affinity") or {}
-    rules = affinity.get("podAntiAffinity") or {}
+    rules = anti_affinity(template)
     kept = {where: [term for term in terms or () if not _is_ours(term)] for where, terms in rules.items()}
     if kept == rules:
         return template

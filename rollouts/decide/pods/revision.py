@@ -7,7 +7,7 @@ from rollouts.api import defaults, labels
 from rollouts.decide import workload
 from rollouts.decide.context import Context
 from rollouts.decide.plan import CreateReplicaSet, DeleteReplicaSet, UpdateReplicaSet, UpdateRollout
-from rollouts.decide.pods.affinity import with_anti_affinity
+from rollouts.decide.pods.affinity import corrected, with_anti_affinity
 from rollouts.decide.pods.injected import ephemeral_annotation
 from rollouts.decide.pods.metadata import injected_for_new
 
@@ -70,12 +70,11 @@ def sync(ctx: Context) -> Iterator[UpdateReplicaSet | UpdateRollout]:
             if new.revision:
                 earlier = new.annotations.get(labels.REVISION_HISTORY)
                 annotations[labels.REVISION_HISTORY] = ",".join(filter(None, (earlier, str(new.revision))))
-        patience = ctx.spec.min_ready_seconds
-        if annotations or new.min_ready_seconds != patience:
+        patience = ctx.spec.min_ready_seconds if new.min_ready_seconds != ctx.spec.min_ready_seconds else None
+        rules = corrected(ctx, new, written=bool(annotations) or patience is not None)
+        if annotations or patience is not None or rules:
             yield UpdateReplicaSet(
-                new.name,
-                annotations=annotations,
-                min_ready_seconds=patience if new.min_ready_seconds != patience else None,
+                new.name, annotations=annotations, min_ready_seconds=patience, template_anti_affinity=rules
             )
     changed = workload.annotations(ctx)
     if ctx.rollout.metadata.annotations.get(labels.REVISION) != str(ctx.revision):
