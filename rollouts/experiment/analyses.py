@@ -6,6 +6,7 @@ started just before a crash is found again, and one from before a retry is not m
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Protocol, TypeVar
 
 from analysis.api import AnalysisTemplate, AnalysisTemplateRef, Argument, Metric
@@ -126,9 +127,22 @@ def spec_of_run(view: View, analysis: ExperimentAnalysisTemplateRef) -> Obj:
     return run_spec(
         templates,
         args,
-        _meant(view.spec.dry_run, templates),
-        _meant(view.spec.measurement_retention, templates),
+        _meant(view, view.spec.dry_run, templates),
+        _meant(view, view.spec.measurement_retention, templates),
     ).wire()
+
+
+def _all_metrics(view: View) -> tuple[Metric, ...]:
+    """Those of every analysis whose templates can be had."""
+    found: list[Metric] = []
+    for analysis in view.spec.analyses:
+        with suppress(TemplateError):
+            found += _metrics(_templates(view, analysis))
+    return tuple(found)
+
+
+def _metrics(templates: Iterable[AnalysisTemplate]) -> tuple[Metric, ...]:
+    return tuple(metric for template in templates for metric in template.spec.metrics)
 
 
 def _templates(view: View, analysis: ExperimentAnalysisTemplateRef) -> tuple[AnalysisTemplate, ...]:
@@ -181,9 +195,12 @@ class _Rule(Protocol):
 R = TypeVar("R", bound=_Rule)
 
 
-def _meant(rules: Sequence[R], templates: Iterable[AnalysisTemplate]) -> tuple[R, ...]:
-    """The rules of the experiment that are about this analysis. All of them where names are still to be filled in."""
-    metrics: tuple[Metric, ...] = tuple(metric for template in templates for metric in template.spec.metrics)
-    if any("{{" in metric.name for metric in metrics):
+def _meant(view: View, rules: Sequence[R], templates: Iterable[AnalysisTemplate]) -> tuple[R, ...]:
+    """The rules of the experiment that are about this analysis; also those that are about none, so that whoever
+    misspelt one is told. All of them where names are still to be filled in."""
+    metrics, others = _metrics(templates), _all_metrics(view)
+    if any("{{" in metric.name for metric in (*metrics, *others)):
         return tuple(rules)
-    return tuple(rule for rule in rules if matching(rule.metric_name, metrics))
+    return tuple(
+        rule for rule in rules if matching(rule.metric_name, metrics) or not matching(rule.metric_name, others)
+    )

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from rollouts.api import fielderrors
 from rollouts.api.canary import CanaryStrategy, HeaderRoutingMatch
 from rollouts.api.rollout import Rollout
 from rollouts.api.traffic import ApisixTrafficRouting
 from rollouts.decide.plan import Event, HeaderRoute, Split
 from rollouts.kube.refs import Obj, Ref
 from rollouts.traffic.base import Edit, RoutingError, TrafficSettings, beginning, is_owned, owner_of
+
+_PATH = "spec.strategy.canary.trafficRouting.apisix.route"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,8 @@ class Apisix:
         return Ref(self.ref.resource, self.ref.namespace, name)
 
     def fault(self, found: Mapping[Ref, Obj]) -> str:
-        """Nothing is looked at beforehand: what is missing is told when the weight is to be set."""
-        return ""
+        """Objects are not looked at beforehand: what is missing is told when the weight is to be set."""
+        return "" if self.ref.name else fielderrors.required(_PATH, "no weight can be set without a route")
 
     def edit(self, found: Mapping[Ref, Obj], split: Split) -> Iterator[Edit]:
         before = found.get(self.ref)

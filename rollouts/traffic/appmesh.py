@@ -73,6 +73,10 @@ class AppMesh:
             return fielderrors.invalid(
                 f"{path}.name", service.name, "Virtual-service is not associated with virtual-router"
             )
+        missing = {"canary", "stable"} - self._nodes().keys()
+        for role in sorted(missing):
+            where = f"{_PATH}.virtualNodeGroup.{role}VirtualNodeRef"
+            return fielderrors.required(where, "weights are those of two virtual-nodes")
         return ""
 
     # ── edits ──
@@ -124,6 +128,10 @@ class AppMesh:
     def _weighted(self, router: Obj, split: Split) -> Obj:
         spec, service = router.get("spec") or {}, self.spec.virtual_service
         names = service.routes if service else ()
+        there = {route.get("name") for route in spec.get("routes") or ()}
+        for name in names:
+            if name not in there:
+                raise RoutingError(f"route `{name}` is not found in virtual-router")
         routes = [
             self._route(route, split) if not names or route.get("name") in names else route
             for route in spec.get("routes") or ()

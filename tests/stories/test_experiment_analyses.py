@@ -176,6 +176,19 @@ async def test_dry_run_rules_go_to_the_analysis_that_they_are_about() -> None:
         assert stage.get(ANALYSIS_RUN, "e-two")["spec"]["dryRun"] == [{"metricName": "bad"}]
 
 
+@pytest.mark.parametrize("field", ["dryRun", "measurementRetention"])
+async def test_a_rule_that_is_about_no_metric_of_any_analysis_is_told(field) -> None:
+    async with Stage() as stage:
+        both = [uses("one", requiredForCompletion=True), uses("two", "bad", requiredForCompletion=True)]
+        rule = {"metricName": "badd", **({"limit": 1} if field == "measurementRetention" else {})}
+        await stage.apply(template(), template("bad", metric("bad")), experiment(analyses=both, **{field: [rule]}))
+        stage.prometheus.says("errors", 0.01)
+        stage.prometheus.says("bad", 0.01)
+        await ends(stage, "Error")
+        told = status_of(stage)["analysisRuns"][0]["message"]
+        assert told == f"Analysis spec invalid: {field}[0]: Rule didn't match any metric name(s)"
+
+
 async def test_the_name_of_a_run_that_is_taken_gets_a_number() -> None:
     async with Stage() as stage:
         foreign = {

@@ -161,6 +161,11 @@ def test_apisix_says_what_is_missing(found: list[Obj], fault: str) -> None:
         Objects(*found).edits(apisix(), split(30))
 
 
+def test_apisix_without_a_route_is_refused() -> None:
+    told = Objects().fault(router("apisix", {}))
+    assert told.startswith("spec.strategy.canary.trafficRouting.apisix.route: Required value")
+
+
 # ── Ambassador ──
 
 
@@ -204,6 +209,9 @@ MESH: Obj = {
 }
 
 
+MESH_PATH = "spec.strategy.canary.trafficRouting.appMesh.virtualNodeGroup"
+
+
 def mesh() -> Objects:
     targets = [{"virtualNodeRef": {"name": name}, "weight": 50} for name in ("vn-c", "vn-s")]
     route = {"name": "primary", "httpRoute": {"match": {"prefix": "/"}, "action": {"weightedTargets": targets}}}
@@ -239,7 +247,25 @@ def test_app_mesh_says_what_is_missing() -> None:
     assert 'virtualservices.appmesh.k8s.aws "vs" not found' in Objects().fault(router("appMesh", MESH))
     unrouted = Objects(thing("VirtualService", "vs", {}))
     assert "not associated with virtual-router" in unrouted.fault(router("appMesh", MESH))
+    alone = {**MESH, "virtualNodeGroup": {"stableVirtualNodeRef": {"name": "vn-s"}}}
+    for spec, role in ((alone, "canary"), ({"virtualService": {"name": "vs"}}, "canary")):
+        told = mesh().fault(router("appMesh", spec))
+        assert told == f"{MESH_PATH}.{role}VirtualNodeRef: Required value: weights are those of two virtual-nodes"
     objects = mesh()
     del objects.all["VirtualNode", "vn-c"]
     with pytest.raises(RoutingError, match="Virtual-node is missing"):
         objects.edits(router("appMesh", MESH), split(30))
+
+
+def test_app_mesh_edits_the_named_routes_only_and_misses_none() -> None:
+    named = {**MESH, "virtualService": {"name": "vs", "routes": ["primary"]}}
+    objects = mesh()
+    routes = objects.one("VirtualRouter", "vr")["spec"]["routes"]
+    objects.one("VirtualRouter", "vr")["spec"]["routes"] = [*routes, {**routes[0], "name": "other"}]
+    objects.say(router("appMesh", named), split(30))
+    found = objects.one("VirtualRouter", "vr")["spec"]["routes"]
+    weights = [[one["weight"] for one in route["httpRoute"]["action"]["weightedTargets"]] for route in found]
+    assert weights == [[30, 70], [50, 50]]
+    wrong = {**MESH, "virtualService": {"name": "vs", "routes": ["primary", "secondary"]}}
+    with pytest.raises(RoutingError, match="route `secondary` is not found in virtual-router"):
+        objects.edits(router("appMesh", wrong), split(40))
