@@ -99,9 +99,10 @@ def resolve_int_or_percent(value: IntOrString, total: int, round_up: bool) -> in
 
 
 def surge_and_unavailable(rollout: Rollout) -> tuple[int, int]:
-    """How many pods may be too many, and how many may be missing, in a roll-out of this size.
+    """How many pods may be too many, and how many, of those that there are, may be missing in a roll-out of this size.
 
-    Both rounding to 0 would stand still, so then 1 may be missing; never more than there are.
+    A canary would stand still if both were rounded to 0, so then 1 may be missing. Blue-green has whole versions
+    beside each other, and needs no room.
     """
     replicas = desired_replicas(rollout)
     canary, strategy = rollout.spec.strategy.canary, _strategy(rollout)
@@ -111,7 +112,7 @@ def surge_and_unavailable(rollout: Rollout) -> tuple[int, int]:
     if strategy is not None:
         missing = MAX_UNAVAILABLE if strategy.max_unavailable is None else strategy.max_unavailable
         unavailable = resolve_int_or_percent(missing, replicas, False)
-    if surge == 0 and unavailable == 0:
+    if canary is not None and surge == 0 and unavailable == 0:
         unavailable = 1
     return surge, min(unavailable, replicas)
 
@@ -121,7 +122,7 @@ def pause_seconds(duration: IntOrString) -> int:
     """A pause in whole seconds: seconds as number or text, or a Go duration; -1 when it is neither."""
     if isinstance(duration, int):
         return duration
-    if _WHOLE.fullmatch(duration):
+    if _WHOLE.fullmatch(duration) and abs(int(duration)) < 2**31:
         return int(duration)
     try:
         length = parse_duration(duration)

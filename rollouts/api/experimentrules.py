@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from analysis.schema import parse_duration
 from rollouts.api.experiment import ExperimentSpec, TemplateSpec
 from rollouts.api.gotypes import WrongType
+from rollouts.api.numberrules import number_errors
 from rollouts.api.template import pod_template_hash
 
 PROGRESS_DEADLINE_SECONDS = 600
@@ -42,6 +43,7 @@ def experiment_fault(name: str, spec: ExperimentSpec) -> str:
 
 
 def _faults(name: str, spec: ExperimentSpec) -> Iterator[str]:
+    yield from number_errors(spec)
     seen: set[str] = set()
     for index, template in enumerate(spec.templates):
         yield from _template_faults(name, spec, index, template, seen)

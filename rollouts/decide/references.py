@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from analysis.api import AnalysisTemplateRef
 from rollouts.api import fielderrors, labels, proof
 from rollouts.api.canary import RolloutAnalysis
+from rollouts.api.numberrules import number_errors
 from rollouts.api.rollout import Rollout
 from rollouts.api.support import unsupported
 from rollouts.api.validate import validate_rollout
@@ -26,7 +27,7 @@ def fault(world: World) -> str:
 
 def spec_fault(rollout: Rollout) -> str:
     """What is wrong with the manifest alone, or ""."""
-    return validate_rollout(rollout) or unsupported(rollout) or ""
+    return validate_rollout(rollout) or unsupported(rollout) or next(number_errors(rollout.spec), "")
 
 
 def _references(world: World) -> Iterator[str]:

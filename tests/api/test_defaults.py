@@ -80,7 +80,9 @@ def test_any_text_is_a_percentage(value: int | str, up: int, down: int) -> None:
         (canary(2, maxSurge=0, maxUnavailable=5), (0, 2)),
         (canary(0), (0, 0)),
         (canary(0, maxSurge=1, maxUnavailable=1), (1, 0)),
-        (blue_green(), (0, 1)),
+        (blue_green(), (0, 0)),
+        (blue_green(maxUnavailable=0), (0, 0)),
+        (blue_green(maxUnavailable="100%"), (0, 1)),
     ],
 )
 def test_a_roll_out_never_stands_still_for_rounding(rollout: Rollout, expected: tuple[int, int]) -> None:

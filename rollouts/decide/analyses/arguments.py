@@ -16,13 +16,13 @@ _PART = re.compile(r"[.\[\]]+")
 
 
 class FieldError(Exception):
-    """A fieldRef names no field that holds a plain value. The text is for the user."""
+    """A valueFrom names nothing that holds a plain value. The text is for the user."""
 
 
 def resolve(
     given: Iterable[AnalysisRunArgument], rollout: Rollout, *, stable: Hash, latest: Hash
 ) -> tuple[Argument, ...]:
-    """The arguments, each with a value. `valueFrom` wins over `value`. FieldError names what cannot be found."""
+    """The arguments, each with a value. `valueFrom` wins over `value`. FieldError names what cannot be had."""
     return tuple(Argument(name=arg.name, value=_value(arg, rollout, stable, latest)) for arg in given)
 
 
@@ -31,10 +31,17 @@ def _value(arg: AnalysisRunArgument, rollout: Rollout, stable: Hash, latest: Has
     if source is None:
         return arg.value
     if source.pod_template_hash_value is not None:
-        return stable if source.pod_template_hash_value == "Stable" else latest
+        return _hash(source.pod_template_hash_value, stable, latest)
     if source.field_ref is not None:
         return field(rollout, source.field_ref.field_path)
     return arg.value
+
+
+def _hash(whose: str, stable: Hash, latest: Hash) -> Hash:
+    hashes = {"Stable": stable, "Latest": latest}
+    if whose not in hashes:
+        raise FieldError(f"podTemplateHashValue has to be Stable or Latest, and is {whose!r}")
+    return hashes[whose]
 
 
 def field(rollout: Rollout, path: str) -> str:

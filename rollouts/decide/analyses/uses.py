@@ -38,8 +38,9 @@ def _of_canary(ctx: Context) -> Uses:
 
 
 def _background(ctx: Context) -> Use | None:
+    """Begins with its step; at once where there are no steps to count."""
     analysis = ctx.canary.analysis
-    if analysis is None or not analysis.templates or ctx.index < (analysis.starting_step or 0):
+    if analysis is None or not analysis.templates or (ctx.steps and ctx.index < (analysis.starting_step or 0)):
         return None
     return Use("Background", analysis, entry(ctx.status, "Background"))
 

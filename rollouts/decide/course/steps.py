@@ -1,7 +1,7 @@
 """Pure. Where the update stands among its steps, what the current step asks, and whether it is fulfilled."""
 
 from rollouts.api import defaults
-from rollouts.api.canary import CanaryStep, SetCanaryScale
+from rollouts.api.canary import CanaryStep, ReplicaProgressThreshold, SetCanaryScale
 from rollouts.decide.context import Context
 from rollouts.decide.pods.replicas import basic_canary, ceil_share, routed_canary
 from rollouts.decide.traffic import proof
@@ -67,38 +67,47 @@ def _counts_for_shares(ctx: Context) -> tuple[int, int]:
     if asks_for_none(scale):
         new = recorded_new
     elif scale is not None and scale.replicas is not None:
-        new = scale.replicas
+        new = max(scale.replicas, min(least, ctx.replicas)) if ctx.dynamic else scale.replicas
     elif scale is not None and scale.weight is not None:
         new = routed_canary(ctx.replicas, scale.weight, ctx.max_weight, least)
     else:
         new = max(routed_canary(ctx.replicas, weight, ctx.max_weight, least), recorded_new)
     if not ctx.dynamic:
         return new, ctx.replicas
-    # A number of canary pods apart from the weight says nothing of the stable share: that follows the weight alone.
-    if scale is not None and scale.replicas is not None:
-        weight = 0
+    # Whoever gives the canary a size of its own gives stable the rest: all pods beside a number, as no share is told.
+    if scale is not None and (scale.replicas is not None or scale.weight is not None):
+        weight = 0 if scale.replicas is not None else scale.weight or 0
     stable = routed_canary(ctx.replicas, ctx.max_weight - weight, ctx.max_weight, least)
     return new, max(stable, recorded_stable)
 
 
 def _recorded_needs(ctx: Context) -> tuple[int, int]:
-    """(new, stable) pods that the recorded split of the traffic needs."""
+    """(new, stable) pods that the recorded split of the traffic needs. Its whole is that of then, not that of now:
+    somebody may have changed trafficRouting.maxTrafficWeight."""
     recorded = ctx.weights
     if recorded is None:
         return 0, ctx.replicas
+    shares = (recorded.canary, recorded.stable, *recorded.additional)
+    whole = sum(one.weight for one in shares) or ctx.max_weight
     ours = recorded.canary.pod_template_hash == ctx.hash
-    new = ceil_share(ctx.replicas, recorded.canary.weight, ctx.max_weight) if ours else 0
-    return new, ceil_share(ctx.replicas, recorded.stable.weight, ctx.max_weight)
+    new = ceil_share(ctx.replicas, recorded.canary.weight, whole) if ours else 0
+    return new, ceil_share(ctx.replicas, recorded.stable.weight, whole)
 
 
 def enough_available(ctx: Context, rs: ReplicaSet, wanted: int) -> bool:
     """Whether so many of the wanted pods are available that the release may go on."""
-    threshold = ctx.canary.replica_progress_threshold
-    if threshold is None or threshold.value < 0:
+    threshold = _threshold(ctx)
+    if threshold is None:
         return rs.dependable >= wanted
     if threshold.type == "Percent":
         return rs.dependable * 100 >= threshold.value * wanted
     return rs.dependable >= threshold.value
+
+
+def _threshold(ctx: Context) -> ReplicaProgressThreshold | None:
+    """When some of the pods are enough; None where all of them are awaited, as with a threshold below zero."""
+    threshold = ctx.canary.replica_progress_threshold
+    return None if threshold is None or threshold.value < 0 else threshold
 
 
 def at_wanted_counts(ctx: Context) -> bool:
@@ -107,7 +116,7 @@ def at_wanted_counts(ctx: Context) -> bool:
     if new is None:
         return False
     want_new, want_stable = wanted_counts(ctx)
-    if ctx.canary.replica_progress_threshold is None and not new.replicas == want_new == new.available:
+    if _threshold(ctx) is None and not new.replicas == want_new == new.available:
         return False
     if not enough_available(ctx, new, want_new):
         return False
