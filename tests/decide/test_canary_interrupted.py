@@ -97,7 +97,7 @@ def test_new_pods_are_kept_off_the_nodes_of_what_is_stable_by_then(asked: make.O
 
 
 @pytest.mark.parametrize("asked", [{REQUIRED: {}}, {PREFERRED: {"weight": 7}}])
-def test_a_version_that_comes_back_is_kept_off_the_nodes_of_what_is_stable_by_then(asked) -> None:
+def test_a_version_that_comes_back_is_kept_off_the_nodes_of_what_is_stable_by_then(asked: dict[str, make.Obj]) -> None:
     """V1 has no rule as the first of all, and V2 one about V1: both are about V3 when they come back."""
     (where,) = asked
     toy = deployed(canary={"antiAffinity": asked})

@@ -40,7 +40,7 @@ def resume(toy: Toy) -> None:
         ({"matchTrafficWeight": True}, [5, 5]),
     ],
 )
-def test_stable_shrinks_to_what_a_canary_of_a_size_of_its_own_leaves(scale, found) -> None:
+def test_stable_shrinks_to_what_a_canary_of_a_size_of_its_own_leaves(scale: dict[str, Any], found: Any) -> None:
     toy = dynamic(make.weight(50), make.pause(), {"setCanaryScale": scale}, make.pause())
     toy.image(V2)
     toy.run()
@@ -50,7 +50,7 @@ def test_stable_shrinks_to_what_a_canary_of_a_size_of_its_own_leaves(scale, foun
 
 
 @pytest.mark.parametrize(("asked", "count"), [(1, 3), (4, 4)])
-def test_where_stable_shrinks_fewest_pods_hold_for_a_number_that_a_step_asks_for_too(asked, count) -> None:
+def test_where_stable_shrinks_fewest_pods_hold_for_a_number_that_a_step_asks_for_too(asked: Any, count: int) -> None:
     toy = dynamic({"setCanaryScale": {"replicas": asked}}, make.pause(), minPodsPerReplicaSet=3)
     toy.image(V2)
     toy.run()
@@ -58,7 +58,7 @@ def test_where_stable_shrinks_fewest_pods_hold_for_a_number_that_a_step_asks_for
 
 
 @pytest.mark.parametrize(("fewest", "count"), [(None, 1), (-1, 1), (3, 3), (99, 5)])
-def test_fewest_pods_are_never_more_than_there_are_at_all(fewest, count) -> None:
+def test_fewest_pods_are_never_more_than_there_are_at_all(fewest: int | None, count: int) -> None:
     toy = routed(make.weight(1), make.pause(), minPodsPerReplicaSet=fewest)
     toy.image(V2)
     toy.run()
@@ -85,7 +85,7 @@ def test_a_threshold_below_zero_asks_for_exactly_the_pods_of_the_step() -> None:
 
 
 @pytest.mark.parametrize(("kind", "enough"), [("", 2), ("Pods", 2), ("percent", 2), ("Percent", 1)])
-def test_a_threshold_of_any_kind_but_percent_is_a_number_of_pods(kind, enough) -> None:
+def test_a_threshold_of_any_kind_but_percent_is_a_number_of_pods(kind: str, enough: int) -> None:
     toy = routed(make.weight(100), make.pause(), replicaProgressThreshold={"type": kind, "value": 2})
     toy.image(V2)
     toy.settle()
@@ -111,7 +111,7 @@ def test_the_whole_of_the_weights_may_change_and_pods_stay_until_the_new_shares_
 
 
 @pytest.mark.parametrize(("given", "size"), [(None, 3), (1, 1), (3, 3), (0, 0)])
-def test_a_preview_has_all_pods_or_as_many_as_are_asked_for(given, size) -> None:
+def test_a_preview_has_all_pods_or_as_many_as_are_asked_for(given: int | None, size: int) -> None:
     toy = bluegreen.updated(previewReplicaCount=given, autoPromotionEnabled=False)
     assert (bluegreen.sizes(toy, V1, V2), toy.phase) == ([3, size], "Paused BlueGreenPause")
 
@@ -136,7 +136,7 @@ def test_a_preview_follows_its_number_in_mid_update() -> None:
         ({"revisionHistoryLimit": MANY - 1}, ""),
     ],
 )
-def test_a_number_has_32_bits(spec, told) -> None:
+def test_a_number_has_32_bits(spec: dict[str, Any], told: str) -> None:
     assert spec_fault(Rollout.model_validate(make.rollout(**spec))).startswith(told)
     assert bool(spec_fault(Rollout.model_validate(make.rollout(**spec)))) == bool(told)
 
@@ -171,7 +171,7 @@ def test_a_number_has_32_bits(spec, told) -> None:
         ),
     ],
 )
-def test_a_number_that_no_router_and_no_replica_set_could_take_is_refused(canary, told) -> None:
+def test_a_number_that_no_router_and_no_replica_set_could_take_is_refused(canary: dict[str, Any], told: str) -> None:
     found = spec_fault(Rollout.model_validate(make.rollout(canary={**make.ISTIO, **canary})))
     assert found == (told and f"spec.strategy.canary.{told}")
 
@@ -189,13 +189,13 @@ def test_a_preview_of_fewer_than_no_pods_is_refused() -> None:
 
 
 @pytest.mark.parametrize("duration", [str(MANY), str(10**12), f"-{MANY}"])
-def test_a_pause_beyond_32_bits_of_seconds_is_refused(duration) -> None:
+def test_a_pause_beyond_32_bits_of_seconds_is_refused(duration: Any) -> None:
     told = spec_fault(Rollout.model_validate(make.rollout(make.pause(duration))))
     assert told == "spec.strategy.steps[0].pause.duration: Invalid value: -1: Duration needs to be greater than 0"
 
 
 @pytest.mark.parametrize("duration", [MANY - 1, str(MANY - 1), "2562047h"])
-def test_the_longest_pauses_are_only_waited_for(duration) -> None:
+def test_the_longest_pauses_are_only_waited_for(duration: Any) -> None:
     toy = deployed(make.pause(duration))
     toy.image(V2)
     toy.run()
@@ -218,7 +218,9 @@ def watched(*steps: make.Obj, **more: Any) -> Toy:
 
 
 @pytest.mark.parametrize(("steps", "begins"), [((), True), ((make.pause(), make.pause(), make.pause()), False)])
-def test_a_background_analysis_counts_steps_only_where_there_are_some(steps, begins) -> None:
+def test_a_background_analysis_counts_steps_only_where_there_are_some(
+    steps: tuple[make.Obj, ...], begins: bool
+) -> None:
     toy = watched(*steps, startingStep=2)
     toy.settle()
     assert bool(toy.runs) == begins
@@ -226,7 +228,7 @@ def test_a_background_analysis_counts_steps_only_where_there_are_some(steps, beg
 
 
 @pytest.mark.parametrize(("start", "at"), [(None, 0), (0, 0), (1, 1), (2, 2)])
-def test_a_background_analysis_begins_when_its_step_is_reached(start, at) -> None:
+def test_a_background_analysis_begins_when_its_step_is_reached(start: int | None, at: int) -> None:
     toy = watched(make.pause(), make.pause(), make.pause(), startingStep=start)
     toy.run()
     for _ in range(at):
@@ -246,7 +248,7 @@ def test_a_background_analysis_whose_step_is_put_off_in_mid_update_ends() -> Non
 
 
 @pytest.mark.parametrize("whose", ["stable", "latest", "Canary", ""])
-def test_a_hash_of_a_version_that_nobody_knows_is_refused(whose) -> None:
+def test_a_hash_of_a_version_that_nobody_knows_is_refused(whose: str) -> None:
     arg = {"name": "hash", "value": "x", "valueFrom": {"podTemplateHashValue": whose}}
     step = {"analysis": {**ANALYSIS, "args": [arg]}}
     found = fault(make.world(make.rollout(step), templates={(False, "check"): make.analysis_template()}))

@@ -177,11 +177,13 @@ async def test_dry_run_rules_go_to_the_analysis_that_they_are_about() -> None:
 
 
 @pytest.mark.parametrize("field", ["dryRun", "measurementRetention"])
-async def test_a_rule_that_is_about_no_metric_of_any_analysis_is_told(field) -> None:
+async def test_a_rule_that_is_about_no_metric_of_any_analysis_is_told(field: str) -> None:
     async with Stage() as stage:
         both = [uses("one", requiredForCompletion=True), uses("two", "bad", requiredForCompletion=True)]
         rule = {"metricName": "badd", **({"limit": 1} if field == "measurementRetention" else {})}
-        await stage.apply(template(), template("bad", metric("bad")), experiment(analyses=both, **{field: [rule]}))
+        mine = experiment(analyses=both)
+        mine["spec"][field] = [rule]
+        await stage.apply(template(), template("bad", metric("bad")), mine)
         stage.prometheus.says("errors", 0.01)
         stage.prometheus.says("bad", 0.01)
         await ends(stage, "Error")
