@@ -1,8 +1,6 @@
 """Pure. Tokens become a tree, by operator precedence."""
 
-from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from analysis.expr.ast import (
     Array,
@@ -24,6 +22,7 @@ from analysis.expr.ast import (
     Slice,
     Unary,
 )
+from analysis.expr.cursor import Cursor
 from analysis.expr.errors import CompileError
 from analysis.expr.lexer import tokenize
 from analysis.expr.numbers import literal_number
@@ -51,7 +50,7 @@ def parse(source: str, overridden: frozenset[str] = frozenset()) -> Node:
     """The tree of `source`. `overridden` names builtins that the environment replaces. CompileError when it is none."""
     if len(source) > MAX_LENGTH:
         raise CompileError(f"expression is longer than {MAX_LENGTH} characters")
-    parser = _Parser(tokenize(source), overridden)
+    parser = _Parser(tokenize(source), overridden=overridden)
     node = parser.sequence()
     if parser.current.kind is not Kind.EOF:
         raise parser.unexpected()
@@ -59,58 +58,11 @@ def parse(source: str, overridden: frozenset[str] = frozenset()) -> Node:
 
 
 @dataclass(slots=True)
-class _Parser:
-    unread: Iterator[Token]
-    overridden: frozenset[str]
-    ahead: deque[Token] = field(default_factory=deque)
+class _Parser(Cursor):
+    overridden: frozenset[str] = frozenset()
     predicates: int = 0
     nesting: int = 0
     nodes: int = 0
-
-    def peek(self, distance: int) -> Token:
-        """A token ahead. They are read as they are needed, so that of a bad token and a bad order the first is told."""
-        while len(self.ahead) <= distance:
-            self.ahead.append(next(self.unread))
-        return self.ahead[distance]
-
-    @property
-    def current(self) -> Token:
-        return self.peek(0)
-
-    def next(self) -> Token:
-        token = self.current
-        if token.kind is not Kind.EOF:
-            self.ahead.popleft()
-        return token
-
-    def unexpected(self, token: Token | None = None) -> CompileError:
-        token = token or self.current
-        return CompileError(f"unexpected token {token}", token.at)
-
-    def bracket(self, text: str) -> None:
-        if not self.next_is_bracket(text):
-            raise self.unexpected()
-
-    def operator(self, text: str) -> None:
-        if not self.next_is_operator(text):
-            raise self.unexpected()
-
-    def next_is_bracket(self, text: str) -> bool:
-        found = self.current.is_bracket(text)
-        if found:
-            self.next()
-        return found
-
-    def next_is_operator(self, text: str) -> bool:
-        found = self.current.is_operator(text)
-        if found:
-            self.next()
-        return found
-
-    def identifier(self) -> Token:
-        if self.current.kind is not Kind.IDENTIFIER:
-            raise self.unexpected()
-        return self.next()
 
     def made(self, node: Node) -> Node:
         self.nodes += 1
