@@ -500,10 +500,11 @@ async def test_a_401_with_nothing_to_renew_is_a_refusal() -> None:
 
 def test_the_librarys_generated_models_are_never_loaded() -> None:
     code = (
-        "import sys, rollouts.kube.http as http\n"
+        "import sys, rollouts.kube.http\n"
+        "from rollouts.kube.library import library\n"
         "assert not any(name.startswith('kubernetes_asyncio') for name in sys.modules)\n"
-        "http._library()\n"
-        "assert http._library().rest.RESTClientObject\n"
+        "library()\n"
+        "assert library().rest.RESTClientObject\n"
         "print(sum('models' in name for name in sys.modules if name.startswith('kubernetes_asyncio')))\n"
         "import kubernetes_asyncio\n"
         "print(kubernetes_asyncio.client.V1Pod.__name__)\n"
