@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from rollouts.kube import http
+from rollouts.kube import credentials
 from rollouts.kube.access import Access
 from rollouts.kube.errors import Unreachable
 from rollouts.kube.http import connect
@@ -96,7 +96,7 @@ async def test_an_unknown_authority_is_not_trusted_unless_told_to(certificates: 
 async def test_a_pod_uses_its_service_account_and_its_rotated_token(
     certificates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "SERVICE_ACCOUNT", str(tmp_path))
+    monkeypatch.setattr(credentials, "SERVICE_ACCOUNT", str(tmp_path))
     shutil.copy(certificates / "cert.pem", tmp_path / "ca.crt")
     (tmp_path / "token").write_text("old")
     (tmp_path / "namespace").write_text("delivery\n")
