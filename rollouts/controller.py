@@ -14,10 +14,10 @@ from rollouts.decide.deeds import told
 from rollouts.decide.plan import Event, Plan
 from rollouts.decide.reported.record import refused
 from rollouts.decide.world import World
-from rollouts.kube.cache import Key
+from rollouts.kube.cache import Key, lean
 from rollouts.kube.errors import Conflict
 from rollouts.kube.events import ENDS, Recorder
-from rollouts.kube.patch import merge_patch
+from rollouts.kube.patch import apply_merge, merge_patch
 from rollouts.kube.refs import ROLLOUT
 from rollouts.kube.wire import Wire
 from rollouts.observe import Observer
@@ -152,8 +152,10 @@ class RolloutController:
             return
         if WRITTEN_BY_PEOPLE & patch["status"].keys():
             patch["metadata"] = {"resourceVersion": outcome.version}
+        seen = self._caches.rollouts.get(*key)
         written = await self._wire.patch(ROLLOUT, *key, patch, subresource="status")
-        outcome.wrote.add(str(written["metadata"]["resourceVersion"]))
+        if seen is not None and _is_only_ours(seen, written, patch["status"]):
+            outcome.wrote.add(str(written["metadata"]["resourceVersion"]))
         self._caches.rollouts.put(written)
         if _ended(before, status):
             self._tell_duration(status)
@@ -181,6 +183,14 @@ class RolloutController:
             said.info("action", action=type(action).__name__, refused=action is outcome.failed, what=told(action))
         waits = [wait.because for wait in plan.waits]
         said.debug("reconciled", actions=len(plan.changes), waits=waits[:1], until=str(plan.wake_at or ""))
+
+
+def _is_only_ours(seen: Obj, written: Obj, patch: Obj) -> bool:
+    """Whether a Rollout as the API server has it now is the one that was seen, but for this patch of its status. What
+    somebody else wrote in between came with the same answer, and no watch will tell of it again."""
+    told = {**written, "status": {}, "metadata": {**lean(written)["metadata"], "resourceVersion": ""}}
+    known = {**seen, "status": {}, "metadata": {**seen["metadata"], "resourceVersion": ""}}
+    return told == known and written.get("status") == apply_merge(seen.get("status") or {}, patch)
 
 
 def _patience(before: RolloutStatus, status: RolloutStatus) -> float:
