@@ -47,6 +47,7 @@ from rollouts.kube.refs import (
     Obj,
     controller_of,
     owner_reference,
+    state_of,
     uid_of,
 )
 from rollouts.kube.wire import Wire
@@ -67,7 +68,7 @@ class Outcome:
     taken: bool = False
     astray: bool = False
     version: str = ""  # the Rollout's resourceVersion after what was written to it
-    wrote: set[str] = field(default_factory=set)  # the resourceVersions of all that was written
+    wrote: set[str] = field(default_factory=set)  # all that was written, as `kube.refs.state_of` names it
 
 
 class Applier:
@@ -267,7 +268,7 @@ class _Deeds:
 
     def _put(self, cache: Cache, written: Obj) -> None:
         """What we wrote is known at once, and known to be ours."""
-        self.outcome.wrote.add(str(written["metadata"].get("resourceVersion", "")))
+        self.outcome.wrote.add(state_of(written))
         cache.put(written)
 
     async def _patch(self, cache: Cache, name: str, patch: Obj, *, gone_ok: bool = False) -> None:

@@ -18,7 +18,7 @@ from rollouts.kube.cache import Key, lean
 from rollouts.kube.errors import Conflict
 from rollouts.kube.events import ENDS, Recorder
 from rollouts.kube.patch import apply_merge, merge_patch
-from rollouts.kube.refs import ROLLOUT
+from rollouts.kube.refs import ROLLOUT, state_of
 from rollouts.kube.wire import Wire
 from rollouts.observe import Observer
 from rollouts.observe.caches import Caches
@@ -47,7 +47,7 @@ async def _at_once(rollout: Obj) -> None:
 @dataclass(frozen=True, slots=True)
 class Ties:
     """What ties a controller to those around it. `prepare` waits until everything that a Rollout names can be observed;
-    `foreseen` is told of each pass, with the versions that it wrote, which knows that they call for no other pass."""
+    `foreseen` is told of each pass, with the states that it wrote, which knows that they call for no other pass."""
 
     prepare: Callable[[Obj], Awaitable[None]] = _at_once
     foreseen: Callable[[Key, Set[str]], None] = lambda key, wrote: None
@@ -155,7 +155,7 @@ class RolloutController:
         seen = self._caches.rollouts.get(*key)
         written = await self._wire.patch(ROLLOUT, *key, patch, subresource="status")
         if seen is not None and _is_only_ours(seen, written, patch["status"]):
-            outcome.wrote.add(str(written["metadata"]["resourceVersion"]))
+            outcome.wrote.add(state_of(written))
         self._caches.rollouts.put(written)
         if _ended(before, status):
             self._tell_duration(status)

@@ -20,7 +20,17 @@ from rollouts.interest import (
 from rollouts.kube.cache import Cache, Key
 from rollouts.kube.events import Recorder
 from rollouts.kube.queue import Queue
-from rollouts.kube.refs import ANALYSIS_RUN, EXPERIMENT, ROLLOUT, Obj, Ref, Resource, controller_of, namespace_of
+from rollouts.kube.refs import (
+    ANALYSIS_RUN,
+    EXPERIMENT,
+    ROLLOUT,
+    Obj,
+    Ref,
+    Resource,
+    controller_of,
+    namespace_of,
+    state_of,
+)
 from rollouts.observe.caches import BY_HASH, BY_NAMESPACE, Caches, hashed, in_namespace
 from rollouts.observe.workloads import WORKLOAD_INDEX, by_workload, concerns_referrers
 from rollouts.servicerelease import managed_by
@@ -98,7 +108,7 @@ class Subscriptions:
         if new is None and old is not None:
             self._recorder.record(old, "Normal", "RolloutDeleted", f"Rollout {key[0]}/{key[1]} is deleted.")
             self._forget(ROLLOUT, key)
-        self._queues.rollouts.add(key, _version(new))
+        self._queues.rollouts.add(key, _state(new))
         if new is None or (old is not None and by_service(old) != by_service(new)):
             for service in self._caches.services.by("manager", f"{key[0]}/{key[1]}"):
                 self._queues.services.add(key_of(service))
@@ -172,12 +182,12 @@ class Subscriptions:
 
     def _look(self, keys: Iterable[Key], cause: Obj | None = None) -> None:
         for key in keys:
-            self._queues.rollouts.add(key, _version(cause))
+            self._queues.rollouts.add(key, _state(cause))
 
 
-def _version(obj: Obj | None) -> str:
-    """The version that a change led to; "" for what is gone."""
-    return str(obj["metadata"].get("resourceVersion", "")) if obj else ""
+def _state(obj: Obj | None) -> str:
+    """What a change led to; "" for what is gone."""
+    return state_of(obj) if obj else ""
 
 
 def _verdict(run: Obj) -> tuple[str | None, str | None, bool]:

@@ -71,8 +71,8 @@ class Queue(Generic[K]):
     # ── naming keys ────────────────────────────────────────────────────────
 
     def add(self, key: K, cause: str = "") -> None:
-        """Something happened to this key: look at it now, or again as soon as it is out of hand. `cause`: the
-        resourceVersion that it came with, if any."""
+        """Something happened to this key: look at it now, or again as soon as it is out of hand. `cause`: the state
+        of an object that it came with (`refs.state_of`), if any."""
         if self._closing.is_set():
             return
         if key in self._in_hand:
@@ -98,7 +98,7 @@ class Queue(Generic[K]):
         return None
 
     def foreseen(self, key: K, causes: Set[str]) -> None:
-        """Said by the pass that has this key in hand: it wrote these versions, and knows what they lead to."""
+        """Said by the pass that has this key in hand: it wrote these states, and knows what they lead to."""
         if key in self._dirty and self._dirty[key] <= causes:
             del self._dirty[key]
 

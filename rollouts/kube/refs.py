@@ -76,6 +76,11 @@ def uid_of(obj: Obj) -> str:
     return str(obj["metadata"].get("uid", ""))
 
 
+def state_of(obj: Obj) -> str:
+    """Which object this is, and at which version. Versions alone may mean two things: kinds can be kept apart."""
+    return f"{uid_of(obj)}@{obj['metadata'].get('resourceVersion', '')}"
+
+
 def controller_of(obj: Obj) -> Obj | None:
     """The owner reference that controls this object, or None for an orphan."""
     owners: list[Obj] = obj["metadata"].get("ownerReferences") or []
