@@ -53,9 +53,5 @@ def verdict(toy: Toy, phase: str, message: str = "as measured") -> str:
     return running.name
 
 
-def promote(toy: Toy) -> None:
-    toy.patch_status(pauseConditions=None)
-
-
 def status(toy: Toy, field: str) -> Any:
     return toy.status["blueGreen"].get(field)

@@ -92,11 +92,11 @@ def do(toy: Toy, deed: str, what: Any) -> None:  # noqa: C901 – because it is 
         case "ready":
             toy.ready(*what)
         case "abort":
-            toy.patch_status(abort=True)
+            toy.abort()
         case "retry":
             toy.patch_status(abort=False)
         case "promote":
-            toy.patch_status(pauseConditions=None)
+            toy.promote()
         case "skip":
             steps, index = toy.manifest["spec"]["strategy"]["canary"]["steps"], toy.status.get("currentStepIndex")
             if index is not None:
@@ -130,7 +130,7 @@ def finish(toy: Toy) -> None:
         toy.run(toy.now.replace(year=2027))
         if toy.status.get("phase") != "Paused":
             return
-        toy.patch_status(pauseConditions=None)
+        toy.promote()
     raise AssertionError(f"still {toy.phase}")
 
 

@@ -15,7 +15,6 @@ from tests.decide.bluegreen import (
     V2,
     V3,
     deployed,
-    promote,
     sizes,
     status,
     updated,
@@ -39,7 +38,7 @@ def test_the_analysis_before_the_switch_begins_with_a_ready_preview_and_the_paus
     verdict(toy, "Successful")
     toy.run()
     assert toy.phase == "Paused BlueGreenPause"
-    promote(toy)
+    toy.promote()
     toy.run()
     assert toy.phase == "Healthy"
     assert status(toy, "prePromotionAnalysisRunStatus")["status"] == "Successful"
@@ -103,7 +102,7 @@ def test_an_inconclusive_analysis_pauses_and_is_repeated_when_somebody_resumes()
     assert toy.phase == "Paused InconclusiveAnalysisRun"
     assert toy.status["controllerPause"] is True
     assert toy.services["active"].hash == H1
-    promote(toy)
+    toy.promote()
     toy.settle()
     assert list(toy.runs) == [f"r-{H2}-2-pre", f"r-{H2}-2-pre.1"]
     assert "controllerPause" not in toy.status
@@ -215,7 +214,7 @@ def test_a_full_promotion_ends_the_analysis_after_the_switch() -> None:
 
 def test_a_third_version_after_the_switch_keeps_the_pods_that_users_are_on() -> None:
     toy = updated(**MANUAL, postPromotionAnalysis=ANALYSIS)
-    promote(toy)
+    toy.promote()
     toy.run()
     assert toy.services["active"].hash == H2
     toy.image(V3)
@@ -225,6 +224,6 @@ def test_a_third_version_after_the_switch_keeps_the_pods_that_users_are_on() -> 
     toy.run()
     assert toy.services["active"].hash == H2
     assert sizes(toy, V1, V2, V3) == [4, 4, 4]
-    promote(toy)
+    toy.promote()
     toy.run()
     assert toy.services["active"].hash == H3

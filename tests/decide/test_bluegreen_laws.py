@@ -121,7 +121,7 @@ def finish(toy: Watched) -> None:
         if not unjudged and toy.status["phase"] != "Paused":
             return
         toy.verdict("Successful")
-        toy.patch_status(pauseConditions=None)
+        toy.promote()
     raise AssertionError(f"still {toy.phase}: {toy.plan().waits}")
 
 
@@ -183,7 +183,7 @@ def test_users_of_the_active_service_never_lose_a_pod_through_updates_and_crashe
             if cut is None:
                 toy.ready()
                 toy.verdict("Successful")
-                toy.patch_status(pauseConditions=None)
+                toy.promote()
                 toy.wait(seconds=10)
     finish(toy)
     check_end(toy)

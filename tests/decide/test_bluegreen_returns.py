@@ -13,7 +13,6 @@ from tests.decide.bluegreen import (
     V3,
     deployed,
     forget,
-    promote,
     sizes,
     status,
     updated,
@@ -25,7 +24,7 @@ from tests.decide.bluegreen import (
 
 def test_an_abort_before_the_switch_keeps_the_preview_for_its_delay() -> None:
     toy = updated(**MANUAL)
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.settle()
     assert toy.phase == "Degraded RolloutAborted: Rollout aborted update to revision 2"
     assert toy.log == [f"annotate r-{H2} {DEADLINE}"]
@@ -43,7 +42,7 @@ def test_an_abort_before_the_switch_keeps_the_preview_for_its_delay() -> None:
 
 def test_an_abort_delay_of_zero_keeps_the_preview_for_good() -> None:
     toy = updated(**MANUAL, abortScaleDownDelaySeconds=0)
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.run(toy.now + timedelta(hours=1))
     assert sizes(toy, V1, V2) == [3, 3]
 
@@ -51,7 +50,7 @@ def test_an_abort_delay_of_zero_keeps_the_preview_for_good() -> None:
 def test_an_abort_delay_longer_than_a_resync_is_kept() -> None:
     """Upstream drops the pods at once when the delay is 900 seconds or more."""
     toy = updated(**MANUAL, abortScaleDownDelaySeconds=1000)
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.settle()
     toy.wait(seconds=999)
     toy.settle()
@@ -60,7 +59,7 @@ def test_an_abort_delay_longer_than_a_resync_is_kept() -> None:
 
 def test_a_replica_change_in_the_abort_delay_leaves_the_aborted_version_alone() -> None:
     toy = updated(**MANUAL)
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.settle()
     toy.spec(replicas=5)
     toy.run()
@@ -70,7 +69,7 @@ def test_a_replica_change_in_the_abort_delay_leaves_the_aborted_version_alone() 
 
 def test_an_abort_after_the_switch_takes_the_users_back_and_ends_the_analysis() -> None:
     toy = updated(postPromotionAnalysis=ANALYSIS)
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.settle()
     assert toy.services["active"].hash == H1
     assert DEADLINE in toy.of(V2).annotations
@@ -84,7 +83,7 @@ def test_an_abort_after_the_switch_moves_users_away_from_pods_that_fail() -> Non
     """Upstream leaves them there while a pod of the new version is unready, and scales it to 0 under them."""
     toy = updated(postPromotionAnalysis=ANALYSIS)
     toy.ready(V2, 1)
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.settle()
     assert toy.services["active"].hash == H1
 
@@ -92,7 +91,7 @@ def test_an_abort_after_the_switch_moves_users_away_from_pods_that_fail() -> Non
 def test_an_aborted_version_keeps_its_pods_while_users_are_on_them() -> None:
     toy = updated(postPromotionAnalysis=ANALYSIS)
     toy.ready(V1, 1)
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.settle()
     toy.wait(hours=1)
     toy.settle()
@@ -107,7 +106,7 @@ def test_a_stable_version_that_serves_no_worse_is_enough_after_an_abort() -> Non
     toy = updated(postPromotionAnalysis=ANALYSIS)
     toy.ready(V1, 2)
     toy.ready(V2, 1)
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.settle()
     assert toy.services["active"].hash == H1
 
@@ -115,14 +114,14 @@ def test_a_stable_version_that_serves_no_worse_is_enough_after_an_abort() -> Non
 def test_an_abort_outranks_a_pause_by_spec() -> None:
     toy = updated(postPromotionAnalysis=ANALYSIS)
     toy.spec(paused=True)
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.settle()
     assert toy.services["active"].hash == H1
 
 
 def test_an_abort_of_a_promoted_rollout_is_taken_back_silently() -> None:
     toy = deployed()
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.run()
     assert toy.phase == "Healthy"
     assert "abort" not in toy.status
@@ -147,14 +146,14 @@ def test_a_retry_begins_anew_with_preview_analysis_and_pause() -> None:
     verdict(toy, "Successful")
     toy.run()
     assert toy.phase == "Paused BlueGreenPause"
-    promote(toy)
+    toy.promote()
     toy.run()
     assert toy.phase == "Healthy"
 
 
 def test_a_retry_is_told_as_one() -> None:
     toy = updated(**MANUAL)
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.run()
     toy.patch_status(abort=False)
     toy.step()
@@ -176,9 +175,9 @@ def test_a_retry_beside_a_replica_change_is_not_aborted_by_the_old_verdict() -> 
 def test_a_retry_after_the_checkpoint_pauses_again() -> None:
     """Upstream keeps the checkpoint and switches without asking."""
     toy = updated(**MANUAL, previewReplicaCount=1)
-    promote(toy)
+    toy.promote()
     toy.settle()
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.settle()
     toy.patch_status(abort=False)
     toy.run()
@@ -201,7 +200,7 @@ def test_a_full_promotion_of_an_aborted_update_clears_the_abort() -> None:
 
 def test_a_new_template_while_aborted_is_an_ordinary_update() -> None:
     toy = updated(**MANUAL)
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.settle()
     toy.image(V3)
     toy.run()
@@ -221,7 +220,7 @@ def test_a_return_within_the_scale_down_delay_is_instant() -> None:
     toy.run()
     verdict(toy, "Successful")
     toy.run()
-    promote(toy)
+    toy.promote()
     toy.run()
     forget(toy)
     toy.image(V1)
@@ -247,7 +246,7 @@ def test_a_return_says_why_it_was_fast() -> None:
 
 def test_a_return_to_a_version_that_is_not_whole_takes_the_ordinary_way() -> None:
     toy = updated(**MANUAL)
-    promote(toy)
+    toy.promote()
     toy.run()
     toy.ready(V1, 2)
     toy.image(V1)
@@ -258,7 +257,7 @@ def test_a_return_to_a_version_that_is_not_whole_takes_the_ordinary_way() -> Non
 
 def test_a_return_after_the_delay_takes_the_ordinary_way() -> None:
     toy = updated(**MANUAL)
-    promote(toy)
+    toy.promote()
     toy.run(toy.now + timedelta(minutes=1))
     assert sizes(toy, V1) == [0]
     toy.image(V1)
@@ -269,7 +268,7 @@ def test_a_return_after_the_delay_takes_the_ordinary_way() -> None:
 
 def test_a_return_within_the_rollback_window_needs_no_pause() -> None:
     toy = updated(**MANUAL)
-    promote(toy)
+    toy.promote()
     toy.run(toy.now + timedelta(minutes=1))
     toy.spec(rollbackWindow={"revisions": 1})
     toy.image(V1)

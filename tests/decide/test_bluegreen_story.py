@@ -16,7 +16,6 @@ from tests.decide.bluegreen import (
     created,
     deployed,
     forget,
-    promote,
     sizes,
     status,
     updated,
@@ -96,7 +95,7 @@ def test_an_update_by_hand_pauses_before_the_switch() -> None:
     assert toy.status["controllerPause"] is True
     assert toy.events == ["RolloutPaused"]
     assert toy.log == []
-    promote(toy)
+    toy.promote()
     toy.settle()
     assert toy.log == [f"point active {H2}", f"annotate r-{H1} {DEADLINE}"]
     assert toy.events == ["RolloutPaused", "RolloutCompleted"]
@@ -138,7 +137,7 @@ def test_the_switch_waits_for_pods_that_were_lost_after_the_promotion() -> None:
     """Upstream forgets the promotion and pauses again."""
     toy = updated(**MANUAL)
     toy.ready(V2, 2)
-    promote(toy)
+    toy.promote()
     toy.settle()
     assert toy.services["active"].hash == H1
     assert toy.status["phase"] == "Progressing"
@@ -243,7 +242,7 @@ def test_a_promotion_before_the_seconds_are_over_promotes() -> None:
     """Upstream starts the timer again."""
     toy = updated(autoPromotionSeconds=10)
     toy.wait(seconds=3)
-    promote(toy)
+    toy.promote()
     toy.run()
     assert toy.phase == "Healthy"
     assert toy.services["active"].hash == H2
@@ -254,7 +253,7 @@ def test_without_auto_promotion_its_seconds_say_nothing() -> None:
     toy.wait(minutes=5)
     toy.settle()
     assert toy.phase == "Paused BlueGreenPause"
-    promote(toy)
+    toy.promote()
     toy.run()
     assert toy.status["duration"]["totalManualPauseDurationSeconds"] == 300
 
@@ -268,7 +267,7 @@ def test_a_small_preview_grows_after_the_promotion_and_before_the_switch() -> No
     toy.run()
     assert toy.phase == "Paused BlueGreenPause"
     assert sizes(toy, V1, V2) == [3, 1]
-    promote(toy)
+    toy.promote()
     toy.settle()
     assert status(toy, "scaleUpPreviewCheckPoint") is True
     assert sizes(toy, V1, V2) == [3, 3]
@@ -294,7 +293,7 @@ def test_a_small_preview_without_a_pause_grows_as_soon_as_it_is_ready() -> None:
 def test_a_checkpoint_holds_while_somebody_pauses_the_rollout() -> None:
     """Upstream shrinks the preview again."""
     toy = updated(**MANUAL, previewReplicaCount=1)
-    promote(toy)
+    toy.promote()
     toy.settle()
     toy.spec(paused=True)
     toy.run()

@@ -19,7 +19,6 @@ from tests.decide.bluegreen import (
     created,
     deployed,
     forget,
-    promote,
     sizes,
     updated,
 )
@@ -109,7 +108,7 @@ def test_a_version_that_waits_for_its_deadline_puts_off_the_progress_deadline() 
 def test_a_version_that_was_aborted_and_is_gone_does_not_put_off_the_progress_deadline() -> None:
     """Upstream leaves its deadline on it, and never again finds an update late."""
     toy = updated(**MANUAL)
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.run(toy.now + timedelta(minutes=1))
     toy.spec(progressDeadlineSeconds=60)
     toy.image(V3)
@@ -251,7 +250,7 @@ def test_pods_carry_metadata_for_the_part_that_they_play() -> None:
     labels = {"app": "r", "role": "preview"}
     toy.pods.append(Pod("p", f"r-{H2}", labels, {}))
     forget(toy)
-    promote(toy)
+    toy.promote()
     toy.settle()
     assert "LabelPods" in toy.log
     assert toy.pods[0].labels["role"] == "active"

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from rollouts.api import labels
 from rollouts.api.canary import CanaryStep
 from rollouts.api.status import TrafficWeights
 from rollouts.decide.context import Context
@@ -14,10 +13,9 @@ from rollouts.decide.course.advance import step_completed
 from rollouts.decide.course.steps import describe
 from rollouts.decide.world import Hash, Service
 from tests import make
-from tests.decide.test_canary_story import V1, V2, V3, deployed, routed, sizes
+from tests.decide.canary import DEADLINE, V1, V2, V3, deployed, routed, sizes, updated
 from tests.decide.toy import Toy
 
-DEADLINE = labels.SCALE_DOWN_DEADLINE
 SERVICES: make.Obj = {"stableService": "stable", "canaryService": "canary"}
 
 
@@ -49,9 +47,7 @@ def test_a_new_template_is_created_at_the_size_of_the_first_step_and_the_steps_b
 
 def test_a_rollback_to_a_version_without_pods_is_told_as_an_update_that_takes_no_steps() -> None:
     """Upstream begins at the first step and leaves it at once; it may tell a step beyond the last."""
-    toy = deployed(make.weight(20), make.pause(), rollbackWindow={"revisions": 1})
-    toy.image(V2)
-    toy.run()
+    toy = updated(deployed(make.weight(20), make.pause(), rollbackWindow={"revisions": 1}))
     toy.patch_status(promoteFull=True)
     toy.run()
     assert sizes(toy, V1) == [0]
@@ -69,32 +65,16 @@ def test_a_rollback_to_a_version_without_pods_is_told_as_an_update_that_takes_no
 
 
 def test_an_abort_of_a_basic_canary_leads_its_service_back_to_stable() -> None:
-    toy = deployed(make.weight(40), make.pause(), services=("stable", "canary"), canary=SERVICES)
-    toy.image(V2)
-    toy.run()
+    toy = updated(deployed(make.weight(40), make.pause(), services=("stable", "canary"), canary=SERVICES))
     assert toy.services["canary"].hash == make.hash_of(V2)
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.settle()
     assert toy.services["canary"].hash == toy.services["stable"].hash == make.hash_of(V1)
 
 
-def test_an_aborted_canary_that_waits_for_its_deadline_notes_the_size_of_the_rollout() -> None:
-    toy = routed(make.weight(40), make.pause())
-    toy.image(V2)
-    toy.run()
-    toy.patch_status(abort=True)
-    toy.settle()
-    toy.spec(replicas=10)
-    toy.run()
-    assert toy.of(V2).annotations[labels.DESIRED_REPLICAS] == "10"
-    assert sizes(toy, V1, V2) == [10, 2]
-
-
 def test_a_retry_is_told_as_one_and_the_abort_is_forgotten_in_the_same_write() -> None:
-    toy = routed(make.weight(20), make.pause())
-    toy.image(V2)
-    toy.run()
-    toy.patch_status(abort=True)
+    toy = updated(routed(make.weight(20), make.pause()))
+    toy.abort()
     toy.run(toy.now + timedelta(minutes=1))
     toy.patch_status(abort=False)
     toy.step()
@@ -109,13 +89,11 @@ def test_a_retry_is_told_as_one_and_the_abort_is_forgotten_in_the_same_write() -
 
 
 def test_a_promotion_at_a_pause_is_told_as_resumed_and_the_end_of_a_timed_one_too() -> None:
-    toy = deployed(make.weight(20), make.pause(), make.weight(40), make.pause("1m"), make.pause())
-    toy.image(V2)
-    toy.run()
+    toy = updated(deployed(make.weight(20), make.pause(), make.weight(40), make.pause("1m"), make.pause()))
     assert told(toy, "Progressing") == ("Unknown", "RolloutPaused")
     assert told(toy, "Paused") == ("True", "RolloutPaused")
     toy.events.clear()
-    toy.patch_status(pauseConditions=None)
+    toy.promote()
     toy.step()
     assert told(toy, "Paused") == ("False", "RolloutPaused")
     assert told(toy, "Progressing") != ("Unknown", "RolloutPaused")
@@ -165,7 +143,7 @@ def kept(toy: Toy, **notes: str) -> None:
     """Promoted: V1 waits for its deadline, with these annotations."""
     toy.image(V2)
     toy.run()
-    toy.patch_status(pauseConditions=None)
+    toy.promote()
     toy.run()
     old = toy.of(V1)
     assert DEADLINE in old.annotations
@@ -195,7 +173,7 @@ def test_a_threshold_is_enough_for_the_promotion_too(available: int, promoted: b
     toy = routed_ten(make.weight(50), make.pause(), **threshold)
     toy.image(V2)
     toy.run()
-    toy.patch_status(pauseConditions=None)
+    toy.promote()
     toy.settle()
     toy.ready(V2, available)
     toy.settle()
@@ -232,9 +210,7 @@ def test_a_service_that_is_nobodys_is_taken_over_with_all_pods_and_ours_is_switc
 
 @pytest.mark.parametrize(("verified", "completed"), [(None, True), (True, True), (False, False)])
 def test_a_weight_that_was_found_not_to_hold_completes_no_step(verified: bool | None, completed: bool) -> None:
-    toy = routed(make.weight(20), make.pause())
-    toy.image(V2)
-    toy.run()
+    toy = updated(routed(make.weight(20), make.pause()))
     toy.patch_status(currentStepIndex=0, pauseConditions=None, controllerPause=None)
     ctx = Context(toy.world(), toy.now)
     weights: TrafficWeights | None = ctx.stored.canary.weights
@@ -261,9 +237,7 @@ def test_an_older_version_that_waits_for_its_deadline_puts_off_the_progress_dead
 
 
 def test_hash_and_weight_stay_recorded_as_they_are_while_stable_grows_back() -> None:
-    toy = routed(make.weight(80), make.pause(), dynamicStableScale=True)
-    toy.image(V2)
-    toy.run()
+    toy = updated(routed(make.weight(80), make.pause(), dynamicStableScale=True))
     toy.image(V1)
     toy.settle()
     recorded = toy.status["canary"]["weights"]

@@ -7,7 +7,7 @@ import pytest
 
 from rollouts.decide.world import Hash, Pod
 from tests import make
-from tests.decide.test_canary_story import V1, V2, V3, deployed, routed, sizes
+from tests.decide.canary import PREFERRED, REQUIRED, V1, V2, V3, deployed, routed, rules, sizes, updated
 from tests.decide.toy import Toy
 
 
@@ -19,30 +19,26 @@ def scale(**what: object) -> make.Obj:
 
 
 def test_a_number_of_canary_pods_apart_from_the_weight() -> None:
-    toy = routed(scale(replicas=3), make.weight(20), make.pause(), scale(matchTrafficWeight=True), make.pause())
-    toy.image(V2)
-    toy.run()
+    toy = updated(
+        routed(scale(replicas=3), make.weight(20), make.pause(), scale(matchTrafficWeight=True), make.pause())
+    )
     assert (sizes(toy, V1, V2), toy.weights) == ([5, 3], (20, 80))
-    toy.patch_status(pauseConditions=None)
+    toy.promote()
     toy.run()
     assert sizes(toy, V1, V2) == [5, 1], "from now on the weight counts again"
 
 
 @pytest.mark.parametrize(("what", "count"), [({"weight": 50}, 3), ({"weight": 200}, 10), ({"replicas": 0}, 0)])
 def test_a_scale_may_be_a_share_of_its_own(what: make.Obj, count: int) -> None:
-    toy = routed(scale(**what), make.pause())
-    toy.image(V2)
-    toy.run()
+    toy = updated(routed(scale(**what), make.pause()))
     assert (sizes(toy, V1, V2), toy.weights) == ([5, count], (0, 100))
 
 
 @pytest.mark.parametrize("none", [{"replicas": 0}, {"weight": 0}])
 def test_a_scale_of_none_takes_the_share_before_the_pods(none: make.Obj) -> None:
-    toy = routed(make.weight(40), make.pause(), scale(**none), make.pause())
-    toy.image(V2)
-    toy.run()
+    toy = updated(routed(make.weight(40), make.pause(), scale(**none), make.pause()))
     assert (toy.weights, sizes(toy, V2)) == ((40, 60), [2])
-    toy.patch_status(pauseConditions=None)
+    toy.promote()
     while toy.weights != (0, 100):
         assert toy.step(), "the share goes"
     assert sizes(toy, V2) == [2], "pods go a pass later, when that is recorded"
@@ -51,11 +47,9 @@ def test_a_scale_of_none_takes_the_share_before_the_pods(none: make.Obj) -> None
 
 
 def test_fewest_pods_hold_for_every_size_but_none_and_not_for_explicit_numbers() -> None:
-    toy = routed(make.weight(0), make.pause(), make.weight(1), make.pause(), minPodsPerReplicaSet=2)
-    toy.image(V2)
-    toy.run()
+    toy = updated(routed(make.weight(0), make.pause(), make.weight(1), make.pause(), minPodsPerReplicaSet=2))
     assert sizes(toy, V2) == [0]
-    toy.patch_status(pauseConditions=None)
+    toy.promote()
     toy.run()
     assert sizes(toy, V2) == [2]
     explicit = routed(scale(replicas=1), make.pause(), minPodsPerReplicaSet=2)
@@ -65,10 +59,8 @@ def test_fewest_pods_hold_for_every_size_but_none_and_not_for_explicit_numbers()
 
 
 def test_an_abort_without_delay_keeps_a_canary_that_was_sized_on_purpose() -> None:
-    toy = routed(scale(replicas=2), make.weight(20), make.pause(), abortScaleDownDelaySeconds=0)
-    toy.image(V2)
-    toy.run()
-    toy.patch_status(abort=True)
+    toy = updated(routed(scale(replicas=2), make.weight(20), make.pause(), abortScaleDownDelaySeconds=0))
+    toy.abort()
     toy.run()
     assert (sizes(toy, V1, V2), toy.weights) == ([5, 2], (0, 100))
 
@@ -155,9 +147,7 @@ def test_a_return_within_the_window_gets_no_traffic_before_it_has_pods() -> None
 @pytest.mark.parametrize(("to", "available", "reached"), [(3, 2, (80, 20)), (4, 1, (0, 100))])
 def test_skipped_steps_get_no_traffic_before_they_have_pods(to: int, available: int, reached: tuple[int, int]) -> None:
     """Upstream takes the share of the step before, whether or not that was ever reached."""
-    toy = routed(make.weight(20), make.pause(), make.weight(80), make.pause())
-    toy.image(V2)
-    toy.run()
+    toy = updated(routed(make.weight(20), make.pause(), make.weight(80), make.pause()))
     toy.patch_status(pauseConditions=None, controllerPause=None, currentStepIndex=to)
     toy.settle()
     toy.ready(V2, available)
@@ -214,13 +204,11 @@ def test_pods_lost_after_the_promotion_abort_nothing() -> None:
 
 
 def test_stable_shrinks_one_pass_after_its_share_was_recorded() -> None:
-    toy = routed(make.weight(40), make.pause(), make.weight(80), make.pause(), dynamicStableScale=True)
-    toy.image(V2)
-    toy.run()
+    toy = updated(routed(make.weight(40), make.pause(), make.weight(80), make.pause(), dynamicStableScale=True))
     assert (toy.weights, sizes(toy, V1, V2)) == ((40, 60), [3, 2])
     v1 = f"r-{make.hash_of(V1)}"
     assert toy.log.index("weight 40/60") < toy.log.index(f"scale {v1} 3")
-    toy.patch_status(pauseConditions=None)
+    toy.promote()
     toy.run()
     assert (toy.weights, sizes(toy, V1, V2)) == ((80, 20), [1, 4])
 
@@ -229,11 +217,9 @@ def test_a_share_goes_back_to_a_stable_version_of_one_pod_only_once_it_is_there(
     """Upstream asks for half a pod, rounded down."""
     steps = (make.weight(100), make.pause(), make.weight(50), make.pause())
     canary = {**make.ISTIO, "dynamicStableScale": True}
-    toy = deployed(*steps, services=("stable", "canary"), canary=canary, replicas=1)
-    toy.image(V2)
-    toy.run()
+    toy = updated(deployed(*steps, services=("stable", "canary"), canary=canary, replicas=1))
     assert (toy.weights, sizes(toy, V1, V2)) == ((100, 0), [0, 1])
-    toy.patch_status(pauseConditions=None)
+    toy.promote()
     toy.settle()
     assert (toy.weights, sizes(toy, V1, V2)) == ((100, 0), [1, 1])
     toy.run()
@@ -241,12 +227,10 @@ def test_a_share_goes_back_to_a_stable_version_of_one_pod_only_once_it_is_there(
 
 
 def test_an_abort_goes_down_the_ladder_as_stable_grows() -> None:
-    toy = routed(make.weight(40), make.pause(), make.weight(80), make.pause(), dynamicStableScale=True)
-    toy.image(V2)
+    toy = updated(routed(make.weight(40), make.pause(), make.weight(80), make.pause(), dynamicStableScale=True))
+    toy.promote()
     toy.run()
-    toy.patch_status(pauseConditions=None)
-    toy.run()
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.log.clear()
     toy.settle()
     v1, v2 = (f"r-{make.hash_of(image)}" for image in (V1, V2))
@@ -260,9 +244,7 @@ def test_an_abort_goes_down_the_ladder_as_stable_grows() -> None:
 
 def test_a_rollback_is_not_healthy_before_stable_serves_alone() -> None:
     """Upstream reads Healthy with one of five stable pods, and 80 % of the traffic on the canary."""
-    toy = routed(make.weight(80), make.pause(), dynamicStableScale=True)
-    toy.image(V2)
-    toy.run()
+    toy = updated(routed(make.weight(80), make.pause(), dynamicStableScale=True))
     assert (toy.weights, sizes(toy, V1, V2)) == ((80, 20), [1, 4])
     toy.image(V1)
     toy.settle()
@@ -324,14 +306,6 @@ def test_a_restart_in_the_future_waits_for_its_time() -> None:
 
 # ── antiAffinity ──
 
-REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
-PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
-
-
-def rules(toy: Toy, image: str) -> make.Obj:
-    found: make.Obj = toy.of(image).template["spec"].get("affinity", {}).get("podAntiAffinity", {})
-    return found
-
 
 @pytest.mark.parametrize(("asked", "where"), [({REQUIRED: {}}, REQUIRED), ({PREFERRED: {"weight": 7}}, PREFERRED)])
 def test_new_pods_are_kept_off_the_nodes_of_stable_ones(asked: make.Obj, where: str) -> None:
@@ -349,9 +323,7 @@ def test_new_pods_are_kept_off_the_nodes_of_stable_ones(asked: make.Obj, where: 
 
 
 def test_the_rule_does_not_make_a_template_another_one() -> None:
-    toy = deployed(make.weight(20), make.pause(), canary={"antiAffinity": {REQUIRED: {}}})
-    toy.image(V2)
-    toy.run()
+    toy = updated(deployed(make.weight(20), make.pause(), canary={"antiAffinity": {REQUIRED: {}}}))
     other = toy.of(V2)
     named = Hash("fromelsewhere")  # as another version of the hash would have named it
     toy.sets[other.name] = replace(other, hash=named)

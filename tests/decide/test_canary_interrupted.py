@@ -7,26 +7,27 @@ import pytest
 
 from rollouts.api import labels
 from tests import make
-from tests.decide.test_canary_features import PREFERRED, REQUIRED, rules
-from tests.decide.test_canary_story import V1, V2, V3, deployed, routed, sizes
+from tests.decide.canary import (
+    DEADLINE,
+    PREFERRED,
+    REQUIRED,
+    V1,
+    V2,
+    V3,
+    deployed,
+    dynamic,
+    routed,
+    rules,
+    sizes,
+    updated,
+)
 from tests.decide.toy import Toy
-
-DEADLINE = labels.SCALE_DOWN_DEADLINE
-TEN: make.Obj = {"canary": {**make.ISTIO, "dynamicStableScale": True}, "services": ("stable", "canary"), "replicas": 10}
-
-
-def dynamic(*steps: make.Obj, **canary: object) -> Toy:
-    """Ten pods, of which stable keeps only what its share needs."""
-    return deployed(*steps, **{**TEN, "canary": {**TEN["canary"], **canary}})
-
 
 # ── another template ──
 
 
 def test_traffic_stays_on_an_interrupted_canary_until_a_shrunk_stable_can_take_it() -> None:
-    toy = dynamic(make.weight(90), make.pause())
-    toy.image(V2)
-    toy.run()
+    toy = updated(dynamic(make.weight(90), make.pause()))
     assert (toy.weights, sizes(toy, V1, V2)) == ((90, 10), [1, 9])
     toy.image(V3)
     toy.settle()
@@ -43,9 +44,7 @@ def test_traffic_stays_on_an_interrupted_canary_until_a_shrunk_stable_can_take_i
 
 
 def test_a_return_to_the_stable_template_skips_the_steps_also_when_they_changed_with_it() -> None:
-    toy = deployed(make.weight(40), make.pause())
-    toy.image(V2)
-    toy.run()
+    toy = updated(deployed(make.weight(40), make.pause()))
     toy.events.clear()
     toy.spec(strategy={"canary": {"steps": [make.weight(10), make.pause(), make.pause()]}})
     toy.image(V1)
@@ -91,7 +90,7 @@ def test_new_pods_are_kept_off_the_nodes_of_what_is_stable_by_then(asked: make.O
         (rule,) = rules(toy, image)[where]
         (expression,) = rule.get("podAffinityTerm", rule)["labelSelector"]["matchExpressions"]
         assert expression["values"] == [make.hash_of(stable)]
-        toy.patch_status(pauseConditions=None)
+        toy.promote()
         toy.run()
         assert toy.phase == "Healthy"
 
@@ -136,11 +135,9 @@ def test_a_rule_that_is_asked_for_in_mid_update_holds_for_pods_from_then_on_and_
 
 
 def test_an_aborted_share_stays_where_it_is_until_stable_is_whole() -> None:
-    toy = routed(make.weight(20), make.pause())
-    toy.image(V2)
-    toy.run()
+    toy = updated(routed(make.weight(20), make.pause()))
     toy.ready(V1, 4)
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.settle()
     assert toy.weights == (20, 80)
     toy.run()
@@ -149,10 +146,8 @@ def test_an_aborted_share_stays_where_it_is_until_stable_is_whole() -> None:
 
 def test_an_abort_delay_longer_than_a_resync_is_kept() -> None:
     """Upstream drops the pods at once when the delay is 900 seconds or more."""
-    toy = routed(make.weight(20), make.pause(), abortScaleDownDelaySeconds=1000)
-    toy.image(V2)
-    toy.run()
-    toy.patch_status(abort=True)
+    toy = updated(routed(make.weight(20), make.pause(), abortScaleDownDelaySeconds=1000))
+    toy.abort()
     toy.settle()
     toy.wait(seconds=999)
     toy.settle()
@@ -163,13 +158,12 @@ def test_an_abort_delay_longer_than_a_resync_is_kept() -> None:
 
 
 def test_a_change_of_size_in_the_abort_delay_leaves_the_aborted_canary_alone() -> None:
-    toy = routed(make.weight(40), make.pause())
-    toy.image(V2)
-    toy.run()
-    toy.patch_status(abort=True)
+    toy = updated(routed(make.weight(40), make.pause()))
+    toy.abort()
     toy.settle()
     toy.spec(replicas=10)
     toy.run()
+    assert toy.of(V2).annotations[labels.DESIRED_REPLICAS] == "10"
     assert sizes(toy, V1, V2) == [10, 2]
     toy.wait(seconds=31)
     toy.run()
@@ -178,11 +172,9 @@ def test_a_change_of_size_in_the_abort_delay_leaves_the_aborted_canary_alone() -
 
 
 def test_an_abort_with_a_delay_keeps_the_pods_and_takes_the_traffic_down_the_ladder() -> None:
-    toy = dynamic(make.weight(10), make.weight(50), make.pause(), abortScaleDownDelaySeconds=30)
-    toy.image(V2)
-    toy.run()
+    toy = updated(dynamic(make.weight(10), make.weight(50), make.pause(), abortScaleDownDelaySeconds=30))
     assert (toy.weights, sizes(toy, V1, V2)) == ((50, 50), [5, 5])
-    toy.patch_status(abort=True)
+    toy.abort()
     told = []
     for available in (5, 8, 9, 10):
         toy.settle()
@@ -197,10 +189,8 @@ def test_an_abort_with_a_delay_keeps_the_pods_and_takes_the_traffic_down_the_lad
 
 
 def test_a_deadline_that_cannot_be_read_does_not_keep_an_aborted_canary() -> None:
-    toy = routed(make.weight(20), make.pause())
-    toy.image(V2)
-    toy.run()
-    toy.patch_status(abort=True)
+    toy = updated(routed(make.weight(20), make.pause()))
+    toy.abort()
     toy.settle()
     canary = toy.of(V2)
     assert DEADLINE in canary.annotations
@@ -210,10 +200,8 @@ def test_a_deadline_that_cannot_be_read_does_not_keep_an_aborted_canary() -> Non
 
 
 def test_an_aborted_canary_keeps_its_deadline_when_another_template_comes() -> None:
-    toy = routed(make.weight(20), make.pause())
-    toy.image(V2)
-    toy.run()
-    toy.patch_status(abort=True)
+    toy = updated(routed(make.weight(20), make.pause()))
+    toy.abort()
     toy.settle()
     deadline = toy.of(V2).annotations[DEADLINE]
     toy.image(V3)
@@ -227,7 +215,7 @@ def test_a_retry_begins_the_progress_deadline_anew() -> None:
     toy = deployed(make.weight(20), make.pause(), progressDeadlineSeconds=60)
     toy.image(V2)
     toy.settle()
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.settle()
     toy.wait(hours=1)
     toy.patch_status(abort=False)
@@ -244,9 +232,7 @@ def test_a_retry_begins_the_progress_deadline_anew() -> None:
 
 
 def test_a_full_promotion_moves_traffic_as_pods_come_where_stable_shrinks() -> None:
-    toy = dynamic(make.weight(10), make.pause())
-    toy.image(V2)
-    toy.run()
+    toy = updated(dynamic(make.weight(10), make.pause()))
     toy.patch_status(promoteFull=True)
     toy.settle()
     for available in (3, 7):
@@ -261,10 +247,8 @@ def test_a_full_promotion_moves_traffic_as_pods_come_where_stable_shrinks() -> N
 
 
 def test_an_older_version_with_another_size_in_mind_is_no_reason_to_act() -> None:
-    toy = routed(make.weight(20), make.pause())
-    toy.image(V2)
-    toy.run()
-    toy.patch_status(pauseConditions=None)
+    toy = updated(routed(make.weight(20), make.pause()))
+    toy.promote()
     toy.run()
     old = toy.of(V1)
     toy.sets[old.name] = replace(old, annotations={**old.annotations, labels.DESIRED_REPLICAS: "99"})
@@ -272,10 +256,8 @@ def test_an_older_version_with_another_size_in_mind_is_no_reason_to_act() -> Non
 
 
 def test_more_pods_than_wanted_do_not_hold_a_promotion_up() -> None:
-    toy = deployed(make.weight(50), make.pause())
-    toy.image(V2)
-    toy.run()
-    toy.patch_status(pauseConditions=None)
+    toy = updated(deployed(make.weight(50), make.pause()))
+    toy.promote()
     toy.settle()
     toy.ready()
     toy.spec(replicas=2)
@@ -285,9 +267,7 @@ def test_more_pods_than_wanted_do_not_hold_a_promotion_up() -> None:
 
 
 def test_unready_pods_of_an_interrupted_canary_go_at_once_and_ready_ones_only_when_they_are_spared() -> None:
-    toy = deployed(make.weight(60), make.pause(), canary={"maxSurge": 1, "maxUnavailable": 0})
-    toy.image(V2)
-    toy.run()
+    toy = updated(deployed(make.weight(60), make.pause(), canary={"maxSurge": 1, "maxUnavailable": 0}))
     assert sizes(toy, V1, V2) == [2, 3]
     toy.ready(V2, 1)
     toy.image(V3)
@@ -330,9 +310,7 @@ def test_a_share_moves_only_while_stable_has_pods_for_the_rest(threshold: make.O
 
 def test_shares_are_parts_of_another_whole_where_the_spec_says_so() -> None:
     routing = {"nginx": {"stableIngress": "main"}, "maxTrafficWeight": 1000}
-    toy = routed(make.weight(5), make.pause(), trafficRouting=routing)
-    toy.image(V2)
-    toy.run()
+    toy = updated(routed(make.weight(5), make.pause(), trafficRouting=routing))
     weights = toy.status["canary"]["weights"]
     assert (weights["canary"]["weight"], weights["stable"]["weight"]) == (5, 995)
     assert sizes(toy, V2) == [1]
@@ -342,11 +320,9 @@ def test_of_two_routes_only_the_one_that_a_step_names_without_match_goes() -> No
     routes = [header_step("one"), header_step("two")]
     gone = {"setHeaderRoute": {"name": "one"}}
     managed = {**make.ISTIO["trafficRouting"], "managedRoutes": [{"name": "one"}, {"name": "two"}]}
-    toy = routed(make.weight(20), *routes, make.pause(), gone, make.pause(), trafficRouting=managed)
-    toy.image(V2)
-    toy.run()
+    toy = updated(routed(make.weight(20), *routes, make.pause(), gone, make.pause(), trafficRouting=managed))
     assert [route.name for route in toy.routes] == ["one", "two"]
-    toy.patch_status(pauseConditions=None)
+    toy.promote()
     toy.run()
     assert [route.name for route in toy.routes] == ["two"]
 
@@ -391,10 +367,8 @@ def test_a_rollout_that_is_being_deleted_is_left_alone() -> None:
 
 def test_a_spec_that_becomes_invalid_is_told_also_of_an_aborted_update() -> None:
     """Upstream goes on saying that it was aborted."""
-    toy = routed(make.weight(20), make.pause())
-    toy.image(V2)
-    toy.run()
-    toy.patch_status(abort=True)
+    toy = updated(routed(make.weight(20), make.pause()))
+    toy.abort()
     toy.run(toy.now + timedelta(minutes=1))
     aborted, stable = toy.phase, toy.services.pop("stable")
     toy.settle()
@@ -405,9 +379,7 @@ def test_a_spec_that_becomes_invalid_is_told_also_of_an_aborted_update() -> None
 
 
 def test_unready_pods_of_an_interrupted_canary_stay_while_traffic_counts_on_them() -> None:
-    toy = routed(make.weight(60), make.pause())
-    toy.image(V2)
-    toy.run()
+    toy = updated(routed(make.weight(60), make.pause()))
     toy.image(V3)
     toy.ready(V1, 1)
     toy.ready(V2, 1)

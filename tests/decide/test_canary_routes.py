@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests import make
-from tests.decide.test_canary_story import V1, V2, V3, routed, sizes
+from tests.decide.canary import V1, V2, V3, routed, sizes, updated
 from tests.decide.toy import Toy
 
 HEADER: make.Obj = {"setHeaderRoute": {"name": "h", "match": [{"headerName": "agent", "headerValue": {"exact": "x"}}]}}
@@ -23,22 +23,18 @@ def standing(toy: Toy) -> list[str]:
 
 
 def test_a_route_stands_from_its_step_on_until_the_promotion() -> None:
-    toy = with_routes(make.weight(20), HEADER, MIRROR, make.pause())
-    toy.image(V2)
-    toy.run()
+    toy = updated(with_routes(make.weight(20), HEADER, MIRROR, make.pause()))
     assert toy.phase == "Paused CanaryPauseStep"
     assert standing(toy) == ["h", "m"]
-    toy.patch_status(pauseConditions=None)
+    toy.promote()
     toy.run()
     assert (toy.phase, standing(toy)) == ("Healthy", [])
 
 
 def test_a_step_without_match_takes_its_route_away() -> None:
-    toy = with_routes(make.weight(20), HEADER, make.pause(), {"setHeaderRoute": {"name": "h"}}, make.pause())
-    toy.image(V2)
-    toy.run()
+    toy = updated(with_routes(make.weight(20), HEADER, make.pause(), {"setHeaderRoute": {"name": "h"}}, make.pause()))
     assert standing(toy) == ["h"]
-    toy.patch_status(pauseConditions=None)
+    toy.promote()
     toy.run()
     assert standing(toy) == []
 
@@ -54,11 +50,9 @@ def test_a_route_before_the_first_canary_pod_comes_when_the_pod_does() -> None:
 
 
 def test_a_weight_of_none_takes_the_route_before_the_pods() -> None:
-    toy = with_routes(make.weight(40), HEADER, make.pause(), make.weight(0), make.pause())
-    toy.image(V2)
-    toy.run()
+    toy = updated(with_routes(make.weight(40), HEADER, make.pause(), make.weight(0), make.pause()))
     assert standing(toy) == ["h"]
-    toy.patch_status(pauseConditions=None)
+    toy.promote()
     while sizes(toy, V2) == [2]:
         assert toy.step(), "the pods go in the end"
     assert (standing(toy), sizes(toy, V2)) == ([], [0])
@@ -66,10 +60,8 @@ def test_a_weight_of_none_takes_the_route_before_the_pods() -> None:
 
 def test_an_abort_takes_routes_away_once_even_when_the_first_step_sets_one() -> None:
     """Upstream adds and removes it for ever, 50 to 100 times a second."""
-    toy = with_routes(HEADER, make.weight(20), make.pause())
-    toy.image(V2)
-    toy.run()
-    toy.patch_status(abort=True)
+    toy = updated(with_routes(HEADER, make.weight(20), make.pause()))
+    toy.abort()
     toy.settle()
     assert standing(toy) == []
     toy.run(toy.now + timedelta(minutes=5))
@@ -79,12 +71,10 @@ def test_an_abort_takes_routes_away_once_even_when_the_first_step_sets_one() -> 
 @pytest.mark.parametrize("share", [0, 20])
 @pytest.mark.parametrize("canary", [{}, {"dynamicStableScale": True}])
 def test_an_abort_takes_routes_away_also_while_stable_lacks_a_pod(canary: make.Obj, share: int) -> None:
-    toy = with_routes({"setCanaryScale": {"replicas": 1}}, make.weight(share), HEADER, make.pause(), **canary)
-    toy.image(V2)
-    toy.run()
+    toy = updated(with_routes({"setCanaryScale": {"replicas": 1}}, make.weight(share), HEADER, make.pause(), **canary))
     assert (standing(toy), toy.weights) == (["h"], (share, 100 - share))
     toy.ready(V1, 3)
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.step()
     assert standing(toy) == []
     toy.settle()
@@ -92,9 +82,7 @@ def test_an_abort_takes_routes_away_also_while_stable_lacks_a_pod(canary: make.O
 
 
 def test_another_template_takes_routes_and_share_away_before_its_own_pods_get_any() -> None:
-    toy = with_routes(make.weight(50), HEADER, make.pause())
-    toy.image(V2)
-    toy.run()
+    toy = updated(with_routes(make.weight(50), HEADER, make.pause()))
     assert (standing(toy), toy.weights) == (["h"], (50, 50))
     toy.image(V3)
     toy.log.clear()

@@ -1,29 +1,10 @@
 """The courses of a canary, as observed of Argo Rollouts, one person's deed after another."""
 
 from datetime import timedelta
-from typing import Any
 
 from tests import make
+from tests.decide.canary import V1, V2, V3, deployed, routed, sizes, updated
 from tests.decide.toy import Toy
-
-V1, V2, V3 = "img:1", "img:2", "img:3"
-
-
-def sizes(toy: Toy, *images: str) -> list[int]:
-    return [toy.of(image).replicas for image in images]
-
-
-def deployed(*steps: make.Obj, services: tuple[str, ...] = (), **rest: Any) -> Toy:
-    toy = Toy(make.rollout(*steps, **rest), services)
-    toy.run()
-    assert toy.phase == "Healthy"
-    toy.log.clear()
-    toy.events.clear()
-    return toy
-
-
-def routed(*steps: make.Obj, **canary: Any) -> Toy:
-    return deployed(*steps, services=("stable", "canary"), canary={**make.ISTIO, **canary})
 
 
 def test_a_first_deployment_takes_no_steps() -> None:
@@ -58,11 +39,11 @@ def test_a_basic_canary_goes_up_in_steps_within_its_surge() -> None:
     assert toy.phase == "Paused CanaryPauseStep"
     assert toy.status["currentStepIndex"] == 1
     assert sizes(toy, V1, V2) == [4, 1]
-    toy.patch_status(pauseConditions=None)
+    toy.promote()
     toy.run()
     assert toy.status["currentStepIndex"] == 3
     assert sizes(toy, V1, V2) == [2, 3]
-    toy.patch_status(pauseConditions=None)
+    toy.promote()
     toy.run()
     assert toy.phase == "Healthy"
     assert sizes(toy, V1, V2) == [0, 5]
@@ -70,10 +51,8 @@ def test_a_basic_canary_goes_up_in_steps_within_its_surge() -> None:
 
 
 def test_events_tell_the_update_in_order() -> None:
-    toy = deployed(make.weight(20), make.pause())
-    toy.image(V2)
-    toy.run()
-    toy.patch_status(pauseConditions=None)
+    toy = updated(deployed(make.weight(20), make.pause()))
+    toy.promote()
     toy.run()
     told = [reason for reason in toy.events if reason != "ScalingReplicaSet"]
     assert told == [
@@ -88,9 +67,7 @@ def test_events_tell_the_update_in_order() -> None:
 
 
 def test_a_timed_pause_ends_by_itself() -> None:
-    toy = deployed(make.weight(20), make.pause("5m"))
-    toy.image(V2)
-    toy.run()
+    toy = updated(deployed(make.weight(20), make.pause("5m")))
     assert toy.plan().wake_at == toy.now + timedelta(minutes=5)
     toy.wait(minutes=4, seconds=59)
     toy.settle()
@@ -102,16 +79,12 @@ def test_a_timed_pause_ends_by_itself() -> None:
 
 
 def test_a_pause_of_zero_passes_at_once() -> None:
-    toy = deployed(make.weight(20), make.pause(0), make.pause("1h"))
-    toy.image(V2)
-    toy.run()
+    toy = updated(deployed(make.weight(20), make.pause(0), make.pause("1h")))
     assert toy.status["currentStepIndex"] == 2
 
 
 def test_a_pause_by_spec_holds_every_step_and_all_pods() -> None:
-    toy = deployed(make.weight(20), make.pause("10s"))
-    toy.image(V2)
-    toy.run()
+    toy = updated(deployed(make.weight(20), make.pause("10s")))
     toy.spec(paused=True)
     toy.wait(minutes=1)
     toy.run()
@@ -136,11 +109,9 @@ def test_created_while_paused_it_has_no_pods() -> None:
 
 
 def test_an_abort_of_a_basic_canary_surges_stable_back() -> None:
-    toy = deployed(make.weight(40), make.pause(), canary={"maxSurge": 1, "maxUnavailable": 0})
-    toy.image(V2)
-    toy.run()
+    toy = updated(deployed(make.weight(40), make.pause(), canary={"maxSurge": 1, "maxUnavailable": 0}))
     assert sizes(toy, V1, V2) == [3, 2]
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.settle()
     assert toy.phase == "Degraded RolloutAborted: Rollout aborted update to revision 2"
     assert sizes(toy, V1, V2) == [4, 2]
@@ -152,10 +123,8 @@ def test_an_abort_of_a_basic_canary_surges_stable_back() -> None:
 
 
 def test_a_retry_starts_again_at_the_first_step() -> None:
-    toy = deployed(make.weight(40), make.pause())
-    toy.image(V2)
-    toy.run()
-    toy.patch_status(abort=True)
+    toy = updated(deployed(make.weight(40), make.pause()))
+    toy.abort()
     toy.run()
     toy.patch_status(abort=False)
     toy.settle()
@@ -168,7 +137,7 @@ def test_a_retry_starts_again_at_the_first_step() -> None:
 
 def test_an_abort_of_a_promoted_rollout_is_taken_back_silently() -> None:
     toy = deployed(make.weight(40), make.pause())
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.run()
     assert toy.phase == "Healthy"
     assert "abort" not in toy.status
@@ -176,9 +145,7 @@ def test_an_abort_of_a_promoted_rollout_is_taken_back_silently() -> None:
 
 
 def test_a_full_promotion_skips_all_steps() -> None:
-    toy = deployed(make.weight(40), make.pause(), make.pause())
-    toy.image(V2)
-    toy.run()
+    toy = updated(deployed(make.weight(40), make.pause(), make.pause()))
     toy.patch_status(promoteFull=True)
     toy.run()
     assert toy.phase == "Healthy"
@@ -187,10 +154,8 @@ def test_a_full_promotion_skips_all_steps() -> None:
 
 
 def test_a_full_promotion_of_an_aborted_update_clears_the_abort() -> None:
-    toy = deployed(make.weight(40), make.pause())
-    toy.image(V2)
-    toy.run()
-    toy.patch_status(abort=True)
+    toy = updated(deployed(make.weight(40), make.pause()))
+    toy.abort()
     toy.run()
     toy.patch_status(promoteFull=True, abort=None)
     toy.run()
@@ -199,9 +164,7 @@ def test_a_full_promotion_of_an_aborted_update_clears_the_abort() -> None:
 
 
 def test_a_return_to_the_stable_template_skips_the_steps() -> None:
-    toy = deployed(make.weight(40), make.pause())
-    toy.image(V2)
-    toy.run()
+    toy = updated(deployed(make.weight(40), make.pause()))
     toy.events.clear()
     toy.image(V1)
     toy.run()
@@ -215,9 +178,7 @@ def test_a_return_to_the_stable_template_skips_the_steps() -> None:
 
 
 def test_a_new_template_in_mid_update_begins_anew() -> None:
-    toy = deployed(make.weight(40), make.pause())
-    toy.image(V2)
-    toy.run()
+    toy = updated(deployed(make.weight(40), make.pause()))
     toy.image(V3)
     toy.run()
     assert toy.status["currentStepIndex"] == 1
@@ -226,10 +187,8 @@ def test_a_new_template_in_mid_update_begins_anew() -> None:
 
 
 def test_a_new_template_while_aborted_is_an_ordinary_update() -> None:
-    toy = deployed(make.weight(40), make.pause())
-    toy.image(V2)
-    toy.run()
-    toy.patch_status(abort=True)
+    toy = updated(deployed(make.weight(40), make.pause()))
+    toy.abort()
     toy.run()
     toy.image(V3)
     toy.run()
@@ -238,9 +197,7 @@ def test_a_new_template_while_aborted_is_an_ordinary_update() -> None:
 
 
 def test_changed_steps_in_mid_update_start_again_at_the_first() -> None:
-    toy = deployed(make.weight(40), make.pause())
-    toy.image(V2)
-    toy.run()
+    toy = updated(deployed(make.weight(40), make.pause()))
     toy.spec(strategy={"canary": {"steps": [make.weight(20), make.pause(), make.pause()]}})
     toy.run()
     assert toy.status["currentStepIndex"] == 1
@@ -287,9 +244,7 @@ def test_no_progress_within_the_deadline_is_told_and_recovered_from() -> None:
 
 
 def test_a_pause_longer_than_the_progress_deadline_is_no_failure() -> None:
-    toy = deployed(make.weight(20), make.pause("2h"), progressDeadlineSeconds=60)
-    toy.image(V2)
-    toy.run()
+    toy = updated(deployed(make.weight(20), make.pause("2h"), progressDeadlineSeconds=60))
     toy.wait(hours=1)
     toy.settle()
     assert toy.phase == "Paused CanaryPauseStep"
@@ -308,7 +263,7 @@ def test_a_routed_canary_gets_traffic_only_once_its_pods_are_available() -> None
     assert toy.weights == (20, 80)
     assert toy.services["canary"].hash == make.hash_of(V2)
     assert sizes(toy, V1, V2) == [5, 1]
-    toy.patch_status(pauseConditions=None)
+    toy.promote()
     toy.settle()
     toy.ready(V2, 2)
     toy.settle()
@@ -318,10 +273,8 @@ def test_a_routed_canary_gets_traffic_only_once_its_pods_are_available() -> None
 
 
 def test_a_promotion_moves_services_and_weights_before_old_pods_go() -> None:
-    toy = routed(make.weight(20), make.pause(), scaleDownDelaySeconds=3)
-    toy.image(V2)
-    toy.run()
-    toy.patch_status(pauseConditions=None)
+    toy = updated(routed(make.weight(20), make.pause(), scaleDownDelaySeconds=3))
+    toy.promote()
     toy.log.clear()
     toy.run()
     v1, v2 = f"r-{make.hash_of(V1)}", make.hash_of(V2)
@@ -339,10 +292,8 @@ def test_a_promotion_moves_services_and_weights_before_old_pods_go() -> None:
 
 
 def test_an_abort_takes_the_traffic_at_once_and_the_pods_after_the_delay() -> None:
-    toy = routed(make.weight(20), make.pause())
-    toy.image(V2)
-    toy.run()
-    toy.patch_status(abort=True)
+    toy = updated(routed(make.weight(20), make.pause()))
+    toy.abort()
     toy.log.clear()
     toy.settle()
     v1, v2 = make.hash_of(V1), f"r-{make.hash_of(V2)}"
@@ -358,10 +309,8 @@ def test_an_abort_takes_the_traffic_at_once_and_the_pods_after_the_delay() -> No
 
 def test_during_an_abort_delay_the_canary_service_is_pointed_once() -> None:
     """Upstream points it back and forth about fifty times a second."""
-    toy = routed(make.weight(20), make.pause())
-    toy.image(V2)
-    toy.run()
-    toy.patch_status(abort=True)
+    toy = updated(routed(make.weight(20), make.pause()))
+    toy.abort()
     toy.settle()
     toy.log.clear()
     for _ in range(25):
@@ -371,11 +320,9 @@ def test_during_an_abort_delay_the_canary_service_is_pointed_once() -> None:
 
 
 def test_an_abort_waits_for_stable_before_it_counts_the_delay() -> None:
-    toy = routed(make.weight(20), make.pause())
-    toy.image(V2)
-    toy.run()
+    toy = updated(routed(make.weight(20), make.pause()))
     toy.ready(V1, 3)
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.settle()
     assert "scale-down-deadline" not in toy.of(V2).annotations
     assert any("stable" in wait.because for wait in toy.plan().waits)
@@ -384,10 +331,8 @@ def test_an_abort_waits_for_stable_before_it_counts_the_delay() -> None:
 
 
 def test_without_an_abort_delay_the_canary_goes_once_its_share_is_recorded_as_none() -> None:
-    toy = routed(make.weight(20), make.pause(), abortScaleDownDelaySeconds=0)
-    toy.image(V2)
-    toy.run()
-    toy.patch_status(abort=True)
+    toy = updated(routed(make.weight(20), make.pause(), abortScaleDownDelaySeconds=0))
+    toy.abort()
     assert toy.step()
     assert sizes(toy, V2) == [1], "the pass that moves the traffic leaves the pods alone"
     toy.run()
@@ -395,9 +340,7 @@ def test_without_an_abort_delay_the_canary_goes_once_its_share_is_recorded_as_no
 
 
 def test_an_interrupted_canary_is_emptied_before_the_next_one_takes_its_place() -> None:
-    toy = routed(make.weight(20), make.pause())
-    toy.image(V2)
-    toy.run()
+    toy = updated(routed(make.weight(20), make.pause()))
     toy.image(V3)
     toy.log.clear()
     toy.settle()
@@ -410,9 +353,7 @@ def test_an_interrupted_canary_is_emptied_before_the_next_one_takes_its_place() 
 
 
 def test_without_steps_a_routed_canary_is_promoted_by_its_services() -> None:
-    toy = routed()
-    toy.image(V2)
-    toy.run()
+    toy = updated(routed())
     assert toy.phase == "Healthy"
     assert toy.services["stable"].hash == make.hash_of(V2)
     assert toy.weights == (0, 100)
@@ -420,17 +361,13 @@ def test_without_steps_a_routed_canary_is_promoted_by_its_services() -> None:
 
 def test_a_scale_down_delay_of_zero_means_at_once() -> None:
     """Upstream keeps the old pods for ever."""
-    toy = routed(make.weight(50), scaleDownDelaySeconds=0)
-    toy.image(V2)
-    toy.run()
+    toy = updated(routed(make.weight(50), scaleDownDelaySeconds=0))
     assert sizes(toy, V1, V2) == [0, 5]
 
 
 def test_an_older_replica_set_with_pods_takes_the_canary_over_only_when_it_is_empty() -> None:
-    toy = routed(make.weight(20), make.pause())
-    toy.image(V2)
-    toy.run()
-    toy.patch_status(pauseConditions=None)
+    toy = updated(routed(make.weight(20), make.pause()))
+    toy.promote()
     toy.run()
     assert sizes(toy, V1, V2) == [5, 5], "V1 waits for its scale-down deadline"
     toy.image(V3)

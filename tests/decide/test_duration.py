@@ -3,13 +3,11 @@
 from datetime import timedelta
 
 from tests import make
-from tests.decide.test_canary_story import V1, V2, V3, deployed
+from tests.decide.canary import V1, V2, V3, deployed, updated
 
 
 def test_a_pause_that_a_person_ended_at_once_counts_as_zero_seconds() -> None:
-    toy = deployed(make.weight(40), make.pause())
-    toy.image(V2)
-    toy.run()
+    toy = updated(deployed(make.weight(40), make.pause()))
     toy.patch_status(promoteFull=True)
     toy.run()
     assert toy.status["duration"]["totalManualPauseDurationSeconds"] == 0
@@ -24,9 +22,7 @@ def test_without_a_pause_for_people_no_seconds_are_told() -> None:
 
 
 def test_going_back_to_stable_ends_the_update_that_had_begun() -> None:
-    toy = deployed(make.weight(40), make.pause())
-    toy.image(V2)
-    toy.run()
+    toy = updated(deployed(make.weight(40), make.pause()))
     began = toy.status["duration"]["rolloutStartedAt"]
     toy.wait(seconds=20)
     toy.image(V1)
@@ -38,9 +34,7 @@ def test_going_back_to_stable_ends_the_update_that_had_begun() -> None:
 
 
 def test_another_template_begins_to_count_anew() -> None:
-    toy = deployed(make.weight(40), make.pause())
-    toy.image(V2)
-    toy.run()
+    toy = updated(deployed(make.weight(40), make.pause()))
     began = toy.status["duration"]["rolloutStartedAt"]
     toy.wait(seconds=20)
     toy.image(V3)

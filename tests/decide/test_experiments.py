@@ -155,7 +155,7 @@ def test_an_unclear_end_pauses_once_and_a_resume_tries_once_more() -> None:
     for _ in range(5):
         toy.wait(hours=1)
         assert not toy.step()
-    toy.patch_status(pauseConditions=None)
+    toy.promote()
     toy.settle()
     first, second = toy.started
     assert second == f"{first}-1"
@@ -175,7 +175,7 @@ def test_a_pause_of_another_reason_holds_an_experiment_back() -> None:
     toy.patch_status(currentStepIndex=2)
     toy.settle()
     assert toy.started == []
-    toy.patch_status(pauseConditions=None)
+    toy.promote()
     toy.settle()
     assert len(toy.started) == 1
 

@@ -11,7 +11,7 @@ from rollouts.decide.references import fault, spec_fault
 from tests import make
 from tests.decide import bluegreen
 from tests.decide.bluegreen import ANALYSIS
-from tests.decide.test_canary_story import V1, V2, deployed, routed, sizes
+from tests.decide.canary import V1, V2, deployed, routed, sizes
 from tests.decide.toy import Toy
 
 MANY = 2**31
@@ -24,7 +24,7 @@ def dynamic(*steps: make.Obj, replicas: int = 10, **canary: Any) -> Toy:
 
 
 def resume(toy: Toy) -> None:
-    toy.patch_status(pauseConditions=None)
+    toy.promote()
     toy.run()
 
 

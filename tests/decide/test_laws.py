@@ -36,6 +36,14 @@ from tests.decide.courses import (
 from tests.decide.toy import Toy
 from tests.decide.watched import Watched
 
+ROUTED: dict[str, st.SearchStrategy[Any]] = {
+    "services": st.sampled_from(sorted(SERVICES)),
+    "steps": routed_steps,
+    "canary": routed,
+    "replicas": st.integers(1, 6),
+    "window": windows,
+}
+
 
 def routed_toy(services: str, steps: list[make.Obj], canary: make.Obj, **rest: Any) -> Watched:
     """A routed canary that is deployed."""
@@ -57,14 +65,7 @@ def under_late_news(toy: Watched, deeds: list[LateDeed]) -> None:
 
 
 @law
-@given(
-    services=st.sampled_from(sorted(SERVICES)),
-    steps=routed_steps,
-    canary=routed,
-    replicas=st.integers(1, 6),
-    window=windows,
-    deeds=deeds,
-)
+@given(**ROUTED, deeds=deeds)
 def test_a_routed_canary_keeps_the_laws_and_always_ends(
     services: str, steps: list[make.Obj], canary: make.Obj, replicas: int, window: make.Obj, deeds: list[Deed]
 ) -> None:
@@ -76,14 +77,7 @@ def test_a_routed_canary_keeps_the_laws_and_always_ends(
 
 
 @law
-@given(
-    services=st.sampled_from(sorted(SERVICES)),
-    steps=routed_steps,
-    canary=routed,
-    replicas=st.integers(1, 6),
-    window=windows,
-    deeds=late_deeds,
-)
+@given(**ROUTED, deeds=late_deeds)
 def test_a_routed_canary_keeps_the_laws_on_late_news(
     services: str, steps: list[make.Obj], canary: make.Obj, replicas: int, window: make.Obj, deeds: list[LateDeed]
 ) -> None:
@@ -145,7 +139,7 @@ def test_a_basic_canary_keeps_surge_and_availability_through_crashes(
         assert sum(rs.available for rs in toy.sets.values()) >= least
         if cut is None:
             toy.ready()
-            toy.patch_status(pauseConditions=None)
+            toy.promote()
             toy.wait(seconds=10)
     finish(toy)
     check_end(toy)

@@ -7,7 +7,7 @@ import pytest
 
 from rollouts.decide.plan import SetWeight, Split
 from tests import make
-from tests.decide.test_canary_story import V1, V2, V3, deployed, sizes
+from tests.decide.canary import V1, V2, V3, deployed, sizes, updated
 from tests.decide.toy import Toy
 
 H1, H2, H3 = (make.hash_of(image) for image in (V1, V2, V3))
@@ -34,10 +34,6 @@ def selected(toy: Toy, *services: str) -> list[str]:
     return [toy.services[name].hash for name in services]
 
 
-def promote(toy: Toy) -> None:
-    toy.patch_status(pauseConditions=None)
-
-
 def said(toy: Toy) -> Split:
     """The split that stands."""
     (split,) = (action.split for action in toy.plan().actions if isinstance(action, SetWeight))
@@ -53,7 +49,7 @@ def test_ping_and_pong_take_turns_and_the_stable_one_is_never_rewritten() -> Non
     assert selected(toy, "ping", "pong") == [H1, H2]
     assert toy.weights == (20, 80)
     toy.log.clear()
-    promote(toy)
+    toy.promote()
     toy.run()
     assert toy.status["canary"]["stablePingPong"] == "pong"
     assert not [line for line in toy.log if line.startswith("point")]
@@ -64,7 +60,7 @@ def test_the_former_version_goes_after_its_delay_though_the_service_whose_turn_i
     toy = taking_turns()
     toy.image(V2)
     toy.run()
-    promote(toy)
+    toy.promote()
     toy.run()
     assert sizes(toy, V1, V2) == [5, 5]
     toy.run(toy.now + timedelta(minutes=1))
@@ -90,9 +86,7 @@ def test_a_version_that_comes_in_between_gets_the_service_when_its_share_is_reco
 def test_a_version_that_is_promoted_before_its_turn_waits_for_the_service(dynamic: bool) -> None:
     """The turn goes to a Service, whatever it selects: that of an interrupted version would become the stable one."""
     canary = {**TURNS, "dynamicStableScale": dynamic}
-    toy = deployed(make.weight(100), make.pause(), services=("ping", "pong"), canary=canary)
-    toy.image(V2)
-    toy.run()
+    toy = updated(deployed(make.weight(100), make.pause(), services=("ping", "pong"), canary=canary))
     toy.image(V3)
     toy.settle()
     toy.patch_status(promoteFull=True)
@@ -108,7 +102,7 @@ def test_a_return_within_the_window_is_promoted_once_the_service_whose_turn_come
     toy = taking_turns(rollbackWindow={"revisions": 2})
     toy.image(V2)
     toy.run()
-    promote(toy)
+    toy.promote()
     toy.run()
     toy.image(V3)
     toy.settle()
@@ -125,7 +119,7 @@ def test_an_abort_leaves_the_aborted_version_its_service_until_it_is_gone() -> N
     toy = taking_turns()
     toy.image(V2)
     toy.run()
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.settle()
     assert (toy.weights, selected(toy, "ping", "pong"), sizes(toy, V2)) == ((0, 100), [H1, H2], [1])
     toy.run(toy.now + timedelta(minutes=1))
@@ -160,7 +154,7 @@ def test_beside_them_the_services_that_the_spec_names_are_switched_for_other_rou
         assert selected(toy, turned.canary.service, turned.stable.service) == [new, old]
         assert {turned.canary.service, turned.stable.service} == {"ping", "pong"}
         assert (turned.canary.weight, turned.stable.weight) == (20, 80)
-        promote(toy)
+        toy.promote()
         toy.run()
         assert selected(toy, "canary", "stable", said(toy).by_turns().stable.service) == [new, new, new]
         assert toy.status["canary"]["weights"]["stable"]["serviceName"] == "stable"

@@ -148,7 +148,7 @@ def test_pods_stay_while_requests_come_and_every_update_ends(
             if turn % late == late - 1:
                 toy.follow()
             if toy.status.get("phase") == "Paused":
-                toy.patch_status(pauseConditions=None)
+                toy.promote()
     finish(toy)
     check_end(toy)
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests import make
 from tests.decide.bluegreen import ANALYSIS, verdict
-from tests.decide.test_canary_story import V1, V2
+from tests.decide.canary import V1, V2
 from tests.decide.toy import Toy
 
 

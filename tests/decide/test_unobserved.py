@@ -11,9 +11,9 @@ import pytest
 
 from tests import make
 from tests.decide import bluegreen
+from tests.decide.canary import V1, V2, V3, deployed, sizes, updated
 from tests.decide.courses import SERVICES
 from tests.decide.lagging import Lagging
-from tests.decide.test_canary_story import V1, V2, V3, deployed, sizes
 from tests.decide.toy import Toy
 
 
@@ -29,12 +29,10 @@ def unobserved(toy: Toy, image: str, **counts: Any) -> None:
 
 
 def test_traffic_does_not_come_back_to_pods_of_stable_that_were_asked_to_go() -> None:
-    toy = dynamic(make.weight(80), make.pause())
-    toy.image(V2)
-    toy.run()
+    toy = updated(dynamic(make.weight(80), make.pause()))
     assert (toy.weights, sizes(toy, V1)) == ((80, 20), [1])
     unobserved(toy, V1, current=5, ready=5, available=5)
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.settle()
     assert (toy.weights, sizes(toy, V1)) == ((80, 20), [5]), "those that are counted may be the five of before"
     toy.run()
@@ -43,7 +41,7 @@ def test_traffic_does_not_come_back_to_pods_of_stable_that_were_asked_to_go() ->
 
 def test_users_are_not_switched_to_pods_that_were_asked_to_go() -> None:
     toy = bluegreen.updated(**bluegreen.MANUAL)
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.run(toy.now + timedelta(minutes=1))
     assert sizes(toy, V2) == [0]
     toy.manifest["spec"]["strategy"]["blueGreen"]["autoPromotionEnabled"] = True
@@ -69,9 +67,9 @@ def test_a_canary_service_is_not_switched_to_pods_that_were_asked_to_go() -> Non
 
 
 def test_a_share_stays_while_its_pods_grow() -> None:
-    toy = deployed(make.weight(40), make.pause(), make.weight(80), services=("stable", "canary"), canary=make.ISTIO)
-    toy.image(V2)
-    toy.run()
+    toy = updated(
+        deployed(make.weight(40), make.pause(), make.weight(80), services=("stable", "canary"), canary=make.ISTIO)
+    )
     toy.patch_status(promoteFull=True)
     toy.settle()
     assert sizes(toy, V2) == [5]
@@ -83,13 +81,11 @@ def test_a_share_stays_while_its_pods_grow() -> None:
 @pytest.mark.parametrize("services", sorted(SERVICES))
 def test_an_abort_takes_traffic_home_from_a_version_before_the_one_that_is_aborted(services: str) -> None:
     """Its pods stay until all its traffic is gone, so the ladder, which goes down as pods do, would have no end."""
-    toy = dynamic(make.weight(100), make.pause(), make.weight(20), services=services, replicas=2)
-    toy.image(V2)
-    toy.run()
+    toy = updated(dynamic(make.weight(100), make.pause(), make.weight(20), services=services, replicas=2))
     assert (toy.weights, sizes(toy, V1, V2)) == ((100, 0), [0, 2])
     toy.image(V3)
     toy.settle()
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.run(toy.now + timedelta(minutes=1))
     assert (toy.weights, sizes(toy, V1, V2, V3)) == ((0, 100), [2, 0, 0])
 
@@ -102,7 +98,7 @@ def test_a_stable_version_keeps_what_a_canary_of_a_size_of_its_own_lacks() -> No
     toy.image(V2)
     toy.run()
     assert (toy.weights, sizes(toy, V1, V2)) == ((80, 20), [4, 1])
-    toy.patch_status(pauseConditions=None)
+    toy.promote()
     toy.settle()
     assert sizes(toy, V1, V2) == [3, 4]
     toy.run()
@@ -110,9 +106,7 @@ def test_a_stable_version_keeps_what_a_canary_of_a_size_of_its_own_lacks() -> No
 
 
 def test_scaled_to_zero_no_version_stays_because_a_service_selects_it() -> None:
-    toy = dynamic(make.weight(100), make.pause(), replicas=3)
-    toy.image(V2)
-    toy.run()
+    toy = updated(dynamic(make.weight(100), make.pause(), replicas=3))
     toy.image(V3)
     toy.spec(replicas=0)
     toy.patch_status(promoteFull=True)
@@ -126,7 +120,7 @@ def test_an_abort_that_was_not_heard_of_is_not_overwritten() -> None:
     toy.image(V2)
     toy.run()
     toy.listen_no_more()
-    toy.patch_status(abort=True)
+    toy.abort()
     toy.wait(hours=1)
     toy.ready(V2, 0)
     toy.settle()

@@ -59,6 +59,13 @@ class Toy:
         status = {**self.manifest.get("status", {}), **fields}
         self.manifest["status"] = {key: value for key, value in status.items() if value is not None}
 
+    def promote(self) -> None:
+        """The pause that it is in is over."""
+        self.patch_status(pauseConditions=None)
+
+    def abort(self) -> None:
+        self.patch_status(abort=True)
+
     # ── what the cluster does ──
 
     def ready(self, image: str | None = None, count: int | None = None) -> None:
