@@ -12,6 +12,7 @@ from rollouts.apply import Applier, Outcome
 from rollouts.decide import decide, wording
 from rollouts.decide.deeds import told
 from rollouts.decide.plan import Event, Plan
+from rollouts.decide.reported.duration import endings
 from rollouts.decide.reported.record import refused
 from rollouts.decide.world import World
 from rollouts.kube.cache import Key, lean
@@ -157,16 +158,9 @@ class RolloutController:
         if seen is not None and _is_only_ours(seen, written, patch["status"]):
             outcome.wrote.add(state_of(written))
         self._caches.rollouts.put(written)
-        if _ended(before, status):
-            self._tell_duration(status)
-
-    def _tell_duration(self, status: RolloutStatus) -> None:
-        duration, pulse = status.duration, self._ties.pulse
-        if pulse is None or duration is None or not (duration.finished_at and duration.rollout_started_at):
-            return
-        whole = (duration.finished_at - duration.rollout_started_at).total_seconds()
-        manual = float(duration.total_manual_pause_duration_seconds or 0)
-        pulse.update_ended(duration.completion_status, whole, manual)
+        for ending in endings(before, status):
+            if self._ties.pulse is not None:
+                self._ties.pulse.update_ended(*ending)
 
     async def _announce(self, obj: Obj, events: tuple[Event, ...]) -> bool:
         """Tell an end of an update before it is recorded, so that who waits for its status finds its Events; whether it
@@ -229,8 +223,3 @@ def _meaning(status: RolloutStatus) -> set[tuple[str, str, str]]:
         for c in status.conditions
         if c.type != wording.AVAILABLE
     }
-
-
-def _ended(before: RolloutStatus, status: RolloutStatus) -> bool:
-    was = before.duration is not None and before.duration.finished_at is not None
-    return not was and status.duration is not None and status.duration.finished_at is not None

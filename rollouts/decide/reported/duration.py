@@ -1,28 +1,58 @@
 """Pure. How long a release takes, with pauses that waited for a person taken off (`status.duration`)."""
 
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
 from rollouts.api.status import RolloutDuration, RolloutStatus
 from rollouts.decide import wording
 from rollouts.decide.context import Context
 from rollouts.decide.course.previews import returns_fast
+from rollouts.decide.reported.conditions import is_completed
+
+
+class Ending(NamedTuple):
+    """How an update ended, and in how many seconds, of which a person paused it for some."""
+
+    status: str
+    whole: float
+    manual_pause: float
+
+
+def endings(before: RolloutStatus, after: RolloutStatus) -> Iterator[Ending]:
+    """The updates that ended between two stored statuses: one that was superseded, and one that came to an outcome."""
+    old, new = before.duration, after.duration
+    open_still = old is not None and old.finished_at is None
+    if old is not None and new is not None and open_still and new.rollout_started_at != old.rollout_started_at:
+        yield from _ending(old, "Superseded", new.rollout_started_at)
+    if new is not None and new.finished_at is not None and (old is None or open_still):
+        yield from _ending(new, new.completion_status, new.finished_at)
+
+
+def _ending(update: RolloutDuration, status: str, at: datetime | None) -> Iterator[Ending]:
+    if at is None or update.rollout_started_at is None:
+        return
+    manual = update.total_manual_pause_duration_seconds or 0
+    if update.manual_pause_started_at is not None:
+        manual += int((at - update.manual_pause_started_at).total_seconds())
+    yield Ending(status, (at - update.rollout_started_at).total_seconds(), float(manual))
 
 
 def duration(ctx: Context, status: RolloutStatus) -> RolloutDuration | None:
     """The duration that goes with `status`, which is complete but for it and the conditions."""
     stored = ctx.stored.duration
     retried = bool(ctx.stored.aborted_at) and not status.abort
-    if stored is None or retried:
-        current = RolloutDuration(rollout_started_at=ctx.now)
-    elif stored.finished_at is None:
+    if stored is not None and stored.finished_at is None:
         current = _interrupted(ctx, status, stored) if ctx.changed else stored
-    elif ctx.changed and not _promoted(ctx, status):
+    elif (ctx.changed or retried) and not _promoted(ctx, status):
         current = RolloutDuration(rollout_started_at=ctx.now)
     else:
         return stored
     current = _manual_pause(ctx, status, current)
     outcome = _outcome(ctx, status, current)
-    if not outcome:
-        return current
-    return current.model_copy(update={"finished_at": ctx.now, "completion_status": outcome})
+    done = _promoted(ctx, status) or bool(status.abort)
+    update = {"completion_status": outcome} | ({"finished_at": ctx.now} if outcome and done else {})
+    return current.model_copy(update=update)
 
 
 def _interrupted(ctx: Context, status: RolloutStatus, stored: RolloutDuration) -> RolloutDuration:
@@ -58,23 +88,15 @@ def _manual(ctx: Context, reason: str) -> bool:
 
 
 def _outcome(ctx: Context, status: RolloutStatus, current: RolloutDuration) -> str:
-    """How it ended, or "" while it goes on."""
-    if status.abort:
-        return current.completion_status or "Aborted"
-    if not _promoted(ctx, status):
-        return ""
-    if current.completion_status or ctx.stored.stable_rs == status.stable_rs:
-        return current.completion_status or "Promoted"
-    new, stable = ctx.new, ctx.stable
-    back = new is not None and stable is not None and new.created < stable.created
-    if back:
-        return "FastRolledBack" if ctx.blue_green is not None and returns_fast(ctx) else "RolledBack"
-    return "FastPromoted" if ctx.status.promote_full else "Promoted"
+    """How it ends, known from when the version becomes stable on, or "" while it is open."""
+    if current.completion_status:
+        return current.completion_status
+    if is_completed(status):
+        by_hand = ctx.status.promote_full and ctx.stored.stable_rs != status.stable_rs
+        return "FastPromoted" if by_hand else "Promoted"
+    return "Aborted" if status.abort else ""
 
 
 def _promoted(ctx: Context, status: RolloutStatus) -> bool:
-    return bool(status.stable_rs) and status.stable_rs == status.current_pod_hash and _full(ctx)
-
-
-def _full(ctx: Context) -> bool:
-    return ctx.new is not None and ctx.new.available >= ctx.replicas
+    """The current version is stable, and all of its pods are there."""
+    return is_completed(status) and ctx.new is not None and ctx.new.available >= ctx.replicas
