@@ -57,6 +57,10 @@ def write(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+def write_yaml(value: Any) -> bytes:
+    return yaml.safe_dump(value, allow_unicode=True, encoding="utf-8")
+
+
 def status_of(error: ApiError) -> Obj:
     """A refusal as the Status that goes over the wire."""
     status: Obj = {
@@ -65,9 +69,10 @@ def status_of(error: ApiError) -> Obj:
         "metadata": {},
         "status": "Failure",
         "message": error.message,
-        "reason": error.reason,
         "code": error.code or 500,
     }
+    if error.reason != ApiError.reason:  # to Kubernetes, an unknown reason is none
+        status["reason"] = error.reason
     details = {key: value for key, value in error.details.items() if value not in ("", None)}
     return status | ({"details": details} if details else {})
 

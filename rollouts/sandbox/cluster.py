@@ -19,12 +19,13 @@ from rollouts.sandbox.kubelet.runtime import PodRuntime
 from rollouts.sandbox.server import ApiServer
 from rollouts.sandbox.workloads.caches import Caches
 from rollouts.sandbox.workloads.deployment import DeploymentController
+from rollouts.sandbox.workloads.disruption import DisruptionController
 from rollouts.sandbox.workloads.endpoints import EndpointsController
 from rollouts.sandbox.workloads.job import JobController
 from rollouts.sandbox.workloads.kinds import Kinds
 from rollouts.sandbox.workloads.replicaset import ReplicaSetController
 
-CONTROLLERS = frozenset({"replicaset", "deployment", "job", "endpoints", "garbage"})
+CONTROLLERS = frozenset({"replicaset", "deployment", "job", "endpoints", "disruption", "garbage"})
 """The parts of kube-controller-manager that there are. A real control plane brings its own: run none of them there."""
 
 
@@ -104,6 +105,8 @@ def _parts(caches: Caches, now: clock.Clock, names: frozenset[str]) -> Iterable[
         yield JobController(caches, now)
     if "endpoints" in names:
         yield EndpointsController(caches)
+    if "disruption" in names:
+        yield DisruptionController(caches, now)
     if "garbage" in names:
         yield GarbageCollector(caches, Kinds(caches))
 

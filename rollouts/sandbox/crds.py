@@ -7,7 +7,7 @@ from typing import Any
 
 from rollouts.kube.refs import Obj, Resource
 from rollouts.sandbox.refusals import Cause, bad_value, required
-from rollouts.sandbox.registry import ScalePaths, Served
+from rollouts.sandbox.registry import CUSTOM_VERBS, ScalePaths, Served
 from rollouts.sandbox.schema import Node, compile_schema
 
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
@@ -115,6 +115,7 @@ def _served(crd: Obj, version: Obj) -> Served:
         subresources=frozenset(key for key in ("status", "scale") if key in declared),
         generation=True,
         custom=True,
+        verbs=CUSTOM_VERBS,
         schema=version["schema"]["openAPIV3Schema"],
         shape=shape_of(version["schema"]["openAPIV3Schema"]),
         scale=_scale(declared["scale"]) if "scale" in declared else None,

@@ -37,7 +37,7 @@ class Deletion:
 
     def delete(self, served: Served, obj: Obj, options: DeleteOptions) -> Obj:
         """A Status when the object is gone at once, else the object that lives on for a while."""
-        self._check(served, obj, options)
+        self.check(served, obj, options)
         if served.key == NAMESPACE_KEY:
             return self._delete_namespace(served, obj, options)
         grace = lifecycle.grace_period(obj, options.grace_period)
@@ -58,7 +58,8 @@ class Deletion:
             return self._empty_definition(served, stored)
         return stored
 
-    def _check(self, served: Served, obj: Obj, options: DeleteOptions) -> None:
+    def check(self, served: Served, obj: Obj, options: DeleteOptions) -> None:
+        """Conflict when the object is not the one that the preconditions mean."""
         name, uid, version = refs.name_of(obj), refs.uid_of(obj), obj["metadata"]["resourceVersion"]
         if options.uid and options.uid != uid:
             because = f"the UID in the precondition ({options.uid}) does not match the UID in record ({uid})"

@@ -93,7 +93,7 @@ def resource_list(group_name: str, version: str, resources: Iterable[Served]) ->
     listed: list[Obj] = []
     for served in members:
         listed.append(_entry(served))
-        listed += [_subresource_entry(served, name) for name in sorted(served.subresources)]
+        listed += [_subresource_entry(served, name) for name in _subresources(served)]
     group_version = f"{group_name}/{version}" if group_name else version
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": listed}
 
@@ -113,6 +113,11 @@ def _entry(served: Served) -> Obj:
 def _also(served: Served) -> Obj:
     lists = {"shortNames": [*served.short_names], "categories": [*served.categories]}
     return {key: value for key, value in lists.items() if value}
+
+
+def _subresources(served: Served) -> list[str]:
+    """In the order in which they are told: of a custom resource the status comes first."""
+    return sorted(served.subresources, reverse=served.custom)
 
 
 def _subresource_entry(served: Served, name: str) -> Obj:
@@ -172,6 +177,6 @@ def _aggregated_entry(served: Served) -> Obj:
     }
     below = [
         {"subresource": name, "responseKind": _response_kind(served, name), "verbs": _subresource_verbs(name)}
-        for name in sorted(served.subresources)
+        for name in _subresources(served)
     ]
     return entry | _also(served) | ({"subresources": below} if below else {})

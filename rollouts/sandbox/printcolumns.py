@@ -21,6 +21,11 @@ def _field(path: str, absent: Cell = _NONE) -> Callable[[Obj, datetime], Cell]:
     return cell
 
 
+def _as_text(path: str, absent: str) -> Callable[[Obj, datetime], Cell]:
+    """A cell that shows what is at a path as a text, also where it is a number."""
+    return lambda obj, _now: str(next(find(obj, path), absent))
+
+
 def _text(path: str, name: str, absent: str = _NONE, *, wide: bool = False) -> Column:
     return Column(name, _field(path, absent), wide=wide)
 
@@ -222,6 +227,32 @@ def _hpa_reference(obj: Obj, _now: datetime) -> Cell:
     return f"{target.get('kind')}/{target.get('name')}"
 
 
+def _hpa_targets(obj: Obj, _now: datetime) -> Cell:
+    """What each resource is used by now, and what is aimed at."""
+    told = []
+    for number, metric in enumerate((obj.get("spec") or {}).get("metrics") or ()):
+        resource = metric.get("resource") or {}
+        now: Obj = next(find(obj, f".status.currentMetrics[{number}].resource.current"), {})
+        at, aim = now.get("averageUtilization"), (resource.get("target") or {}).get("averageUtilization")
+        if aim is not None:
+            told.append(f"{resource.get('name')}: {'<unknown>' if at is None else f'{at}%'}/{aim}%")
+        else:
+            at, aim = now.get("averageValue", "<unknown>"), (resource.get("target") or {}).get("averageValue")
+            told.append(f"{resource.get('name')}: {at}/{aim}")
+    return ", ".join(told) or _NONE
+
+
+def _subjects(kind: str) -> Callable[[Obj, datetime], Cell]:
+    """Names of those of a kind whom a binding is about."""
+
+    def cell(obj: Obj, _now: datetime) -> Cell:
+        mine = [each for each in obj.get("subjects") or () if each["kind"] == kind]
+        spelled = [f"{each['namespace']}/{each['name']}" if each.get("namespace") else each["name"] for each in mine]
+        return ", ".join(spelled)
+
+    return cell
+
+
 _POD = (
     NAME,
     Column("Ready", lambda obj, _: pod_ready(obj)),
@@ -245,8 +276,8 @@ _SERVICE = (
 _DEPLOYMENT = (
     NAME,
     Column("Ready", _ratio(".status.readyReplicas", ".spec.replicas")),
-    _count(".status.updatedReplicas", "Up-to-date"),
-    _count(".status.availableReplicas", "Available"),
+    Column("Up-to-date", _field(".status.updatedReplicas", 0)),
+    Column("Available", _field(".status.availableReplicas", 0)),
     AGE,
     _CONTAINERS,
     _IMAGES,
@@ -307,15 +338,16 @@ _INGRESS = (
 _HPA = (
     NAME,
     Column("Reference", _hpa_reference),
-    Column("MinPods", _field(".spec.minReplicas", "<unset>")),
-    _count(".spec.maxReplicas", "MaxPods"),
-    _count(".status.currentReplicas", "Replicas"),
+    Column("Targets", _hpa_targets),
+    Column("MinPods", _as_text(".spec.minReplicas", "<unset>")),
+    Column("MaxPods", _field(".spec.maxReplicas", 0)),
+    Column("Replicas", _field(".status.currentReplicas", 0)),
     AGE,
 )
 _PDB = (
     NAME,
-    _text(".spec.minAvailable", "Min Available", "N/A"),
-    _text(".spec.maxUnavailable", "Max Unavailable", "N/A"),
+    Column("Min Available", _as_text(".spec.minAvailable", "N/A")),
+    Column("Max Unavailable", _as_text(".spec.maxUnavailable", "N/A")),
     _count(".status.disruptionsAllowed", "Allowed Disruptions"),
     AGE,
 )
@@ -326,10 +358,19 @@ _CLAIM = (
     _text(".status.capacity.storage", "Capacity", ""),
     Column("Access Modes", lambda obj, _: ",".join(find(obj, ".status.accessModes[*]"))),
     _text(".spec.storageClassName", "StorageClass", ""),
+    _text(".spec.volumeAttributesClassName", "VolumeAttributesClass", "<unset>"),
     AGE,
     _text(".spec.volumeMode", "VolumeMode", "<unset>", wide=True),
 )
-_CREATED = (NAME, Column("Created At", _created_at))
+_CREATED = (NAME, Column("Created At", _created_at, "date"))
+_BINDING = (
+    NAME,
+    Column("Role", _role_ref),
+    AGE,
+    Column("Users", _subjects("User"), wide=True),
+    Column("Groups", _subjects("Group"), wide=True),
+    Column("ServiceAccounts", _subjects("ServiceAccount"), wide=True),
+)
 
 _BY_RESOURCE: dict[tuple[str, str], tuple[Column, ...]] = {
     ("", "pods"): _POD,
@@ -340,7 +381,7 @@ _BY_RESOURCE: dict[tuple[str, str], tuple[Column, ...]] = {
     ("", "nodes"): _NODE,
     ("", "configmaps"): (NAME, Column("Data", _data_count), AGE),
     ("", "secrets"): (NAME, _text(".type", "Type", "Opaque"), Column("Data", _data_count), AGE),
-    ("", "serviceaccounts"): (NAME, Column("Secrets", lambda obj, _: len(obj.get("secrets") or ()), "integer"), AGE),
+    ("", "serviceaccounts"): (NAME, Column("Secrets", lambda obj, _: len(obj.get("secrets") or ())), AGE),
     ("", "podtemplates"): (
         NAME,
         Column("Containers", _of_containers("name")),
@@ -375,8 +416,8 @@ _BY_RESOURCE: dict[tuple[str, str], tuple[Column, ...]] = {
     ("", "persistentvolumeclaims"): _CLAIM,
     ("rbac.authorization.k8s.io", "roles"): _CREATED,
     ("rbac.authorization.k8s.io", "clusterroles"): _CREATED,
-    ("rbac.authorization.k8s.io", "rolebindings"): (NAME, Column("Role", _role_ref), AGE),
-    ("rbac.authorization.k8s.io", "clusterrolebindings"): (NAME, Column("Role", _role_ref), AGE),
+    ("rbac.authorization.k8s.io", "rolebindings"): _BINDING,
+    ("rbac.authorization.k8s.io", "clusterrolebindings"): _BINDING,
     ("apiextensions.k8s.io", "customresourcedefinitions"): _CREATED,
 }
 

@@ -129,6 +129,11 @@ def invalid(resource: Resource, name: str, causes: Sequence[Cause], *, kind: str
     return Invalid(f'{full} "{name}" is invalid: {text}', details=details)
 
 
+def wrong_option(kind: str, cause: Cause) -> Invalid:
+    """422 of a request whose options cannot be meant. `kind`: CreateOptions, DeleteOptions and their like."""
+    return invalid(Resource("meta.k8s.io", "v1", kind.lower(), kind), "", [cause])
+
+
 def bad_request(message: str) -> Refused:
     return Refused(message, code=400, reason="BadRequest")
 

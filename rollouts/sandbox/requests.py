@@ -1,10 +1,19 @@
 """Pure. What an HTTP request asks of the API: which object, with which options, and how it wants the answer."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from rollouts.sandbox.refusals import bad_request, no_such_resource
+from rollouts.sandbox.refusals import (
+    bad_request,
+    bad_value,
+    forbidden_field,
+    no_such_resource,
+    too_long,
+    unsupported,
+    wrong_option,
+)
 from rollouts.sandbox.registry import Registry, Served
 
 Shape: TypeAlias = Literal["", "Table", "PartialObjectMetadata"]
@@ -58,28 +67,39 @@ def _head_of_group(parts: list[str]) -> tuple[str, str, list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """In which shape a client takes its answer. The empty shape is the object itself."""
+    """In which shape and language a client takes its answer. The empty shape is the object itself."""
 
     shape: Shape = ""
     version: str = "v1"
+    yaml: bool = False
+
+
+_QUALITY = re.compile(r";\s*q=([\d.]+)")
+
+
+def _quality(choice: str) -> float:
+    """How much a client likes an answer of this form, between 0 and 1."""
+    said = _QUALITY.search(choice)
+    return float(said[1]) if said else 1.0
 
 
 def form_of(accept: str) -> Form | None:
-    """The first acceptable form in an Accept header that the sandbox can give, None when there is none."""
-    for choice in (accept or "*/*").split(","):
+    """The best liked form in an Accept header that the sandbox can give, None when there is none."""
+    choices = sorted((accept or "*/*").split(","), key=_quality, reverse=True)
+    for choice in choices:
         media, *pairs = (part.strip() for part in choice.split(";"))
         wants = dict(pair.partition("=")[::2] for pair in pairs)
-        if media not in ("application/json", "application/*", "*/*", "application/yaml"):
+        if media not in ("application/json", "*/*", "application/yaml"):
             continue
-        shape = wants.get("as", "").removesuffix("List")
+        shape, in_yaml = wants.get("as", "").removesuffix("List"), media == "application/yaml"
         if not shape:
-            return Form()
+            return Form(yaml=in_yaml)
         if wants.get("g") != "meta.k8s.io" or wants.get("v") not in _META_VERSIONS:
             continue
         if shape == "Table":
-            return Form("Table", wants["v"])
+            return Form("Table", wants["v"], in_yaml)
         if shape == "PartialObjectMetadata":
-            return Form("PartialObjectMetadata", wants["v"])
+            return Form("PartialObjectMetadata", wants["v"], in_yaml)
     return None
 
 
@@ -89,20 +109,43 @@ def flag(query: Mapping[str, str], name: str) -> bool:
 
 
 def whole_number(query: Mapping[str, str], name: str) -> int:
-    """A number of the query, 0 when absent; Refused (400) when it is none."""
+    """A number of the query, 0 when absent or negative; Refused (400) when it is none."""
     text = query.get(name, "")
+    if text.startswith("-") and text[1:].isdigit():
+        return 0
     if text and not text.isdigit():
         raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax: query parameter {name}')
     return int(text or 0)
 
 
-def is_dry_run(asked: str) -> bool:
-    """Whether a `dryRun` parameter or option asks for a write without effect. Refused when it is neither All nor ""."""
-    if asked not in ("", "All"):
-        raise bad_request(f'Invalid value: "{asked}": dryRun: supported values: "All"')
-    return asked == "All"
+def is_dry_run(asked: Sequence[str], kind: str) -> bool:
+    """Whether `dryRun` asks for a write without effect. Invalid when it is anything but All. `kind`: of the options."""
+    if asked and [*asked] != ["All"]:
+        raise wrong_option(kind, unsupported("dryRun", [*asked], ["All"]))
+    return bool(asked)
 
 
-def manager_of(query: Mapping[str, str], user_agent: str) -> str:
-    """The field manager of a write: as named, else the program's name in the User-Agent."""
-    return (query.get("fieldManager") or user_agent.split("/", 1)[0] or "unknown")[:128]
+_LONGEST_MANAGER = 128
+
+
+def manager_of(query: Mapping[str, str], user_agent: str, kind: str) -> str:
+    """The field manager of a write: as named, else the program's name in the User-Agent. Invalid for no fit name."""
+    named = query.get("fieldManager", "")
+    if len(named.encode()) > _LONGEST_MANAGER:
+        raise wrong_option(kind, too_long("fieldManager", _LONGEST_MANAGER))
+    at = next((at for at, each in enumerate(named) if not each.isprintable()), None)
+    if at is not None:
+        text = f"invalid character U+{ord(named[at]):04X} (at position {at})"
+        raise wrong_option(kind, bad_value("fieldManager", named, text))
+    return named or user_agent.split("/", 1)[0][:_LONGEST_MANAGER] or "unknown"
+
+
+def check_version_asked(query: Mapping[str, str]) -> None:
+    """Invalid when a list asks for a version in a way that there is not."""
+    match, version = query.get("resourceVersionMatch", ""), query.get("resourceVersion", "")
+    if match not in ("", "Exact", "NotOlderThan"):
+        known = ["Exact", "NotOlderThan", ""]
+        raise wrong_option("ListOptions", unsupported("resourceVersionMatch", match, known))
+    if match == "Exact" and version == "0":
+        text = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+        raise wrong_option("ListOptions", forbidden_field("resourceVersionMatch", text))

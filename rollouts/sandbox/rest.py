@@ -11,11 +11,21 @@ from rollouts.kube.errors import ApiError, Gone, Invalid
 from rollouts.kube.refs import Obj
 from rollouts.kube.wire import PatchType, Propagation, WatchEvent
 from rollouts.sandbox import bodies
-from rollouts.sandbox.refusals import bad_request, method_not_allowed, too_new, unsupported_media_type
+from rollouts.sandbox.refusals import (
+    bad_request,
+    bad_value,
+    forbidden_field,
+    method_not_allowed,
+    too_new,
+    unsupported,
+    unsupported_media_type,
+    wrong_option,
+)
 from rollouts.sandbox.requests import (
     UNSERVED,
     Form,
     Target,
+    check_version_asked,
     flag,
     form_of,
     is_dry_run,
@@ -81,6 +91,7 @@ class _Call:
         self.agent = request.headers.get("User-Agent", "")
         self.client: Client = server.as_user(self.agent.split("/", 1)[0])
         self.warnings: list[str] = []
+        self._headed = False
 
     @property
     def place(self) -> tuple[str, str]:
@@ -94,15 +105,20 @@ class _Call:
         }
 
     @property
+    def kind(self) -> str:
+        """What the options of this write are called."""
+        return {"POST": "CreateOptions", "PUT": "UpdateOptions"}.get(self.request.method, "PatchOptions")
+
+    @property
     def manager(self) -> str:
-        return manager_of(self.query, self.agent)
+        return manager_of(self.query, self.agent, self.kind)
 
     def options(self) -> Options:
         validation = self.query.get("fieldValidation", "")
         if validation not in ("", "Ignore", "Warn", "Strict"):
             raise bad_request(f'Invalid value: "{validation}": fieldValidation: must be Ignore, Warn or Strict')
         return {
-            "dry_run": is_dry_run(self.query.get("dryRun", "")),
+            "dry_run": is_dry_run(self.request.query.getall("dryRun", []), self.kind),
             "field_validation": validation or "Warn",
             "warnings": self.warnings,
         }
@@ -123,6 +139,8 @@ class _Call:
         obj = event.object
         if event.type != "BOOKMARK" or not self.form.shape:
             obj = bodies.one(self.target.served, obj, self.form, self.server.now(), self._include())
+            if obj.get("kind") == "Table":
+                obj, self._headed = ({**obj, "columnDefinitions": None} if self._headed else obj), True
         elif self.form.shape == "Table":
             kind: Obj = {"kind": "Table", "apiVersion": f"meta.k8s.io/{self.form.version}"}
             obj = kind | {
@@ -136,7 +154,11 @@ class _Call:
         return bodies.include_of(self.query.get("includeObject", ""))
 
     def _response(self, body: Obj, status: int) -> web.Response:
-        response = web.Response(body=bodies.write(body), status=status, headers={"Content-Type": bodies.JSON_MEDIA})
+        response = web.Response(
+            body=bodies.write_yaml(body) if self.form.yaml else bodies.write(body),
+            status=status,
+            headers={"Content-Type": bodies.YAML_MEDIA if self.form.yaml else bodies.JSON_MEDIA},
+        )
         for text in self.warnings:
             escaped = text.replace("\\", "\\\\").replace('"', '\\"')
             response.headers.add("Warning", f'299 - "{escaped}"')
@@ -144,8 +166,7 @@ class _Call:
 
 
 async def _get(call: _Call) -> web.StreamResponse:
-    if flag(call.query, "watch"):
-        return await _watch(call)
+    """One object. That is not watched by its path, whatever the query says."""
     target = call.target
     return call.answer(await call.client.get(target.served.resource, *call.place, subresource=target.subresource))
 
@@ -153,6 +174,7 @@ async def _get(call: _Call) -> web.StreamResponse:
 async def _list(call: _Call) -> web.StreamResponse:
     if flag(call.query, "watch"):
         return await _watch(call)
+    check_version_asked(call.query)
     listing = await call.client.list(
         call.target.served.resource,
         call.target.namespace,
@@ -212,7 +234,7 @@ async def _patch(call: _Call) -> web.StreamResponse:
         raise bad_request(f"a patch of type {media} must be {'a list' if kind is PatchType.JSON else 'an object'}")
     force = flag(call.query, "force")
     if force and kind is not PatchType.APPLY:
-        raise Invalid("PatchOptions.meta.k8s.io is invalid: force: Forbidden: may not be specified for non-apply patch")
+        raise wrong_option(call.kind, forbidden_field("force", "may not be specified for non-apply patch"))
     made = await call.client.patch(
         target.served.resource,
         *call.place,
@@ -238,14 +260,26 @@ class _Deletion:
         if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool)):
             raise bad_request(f"gracePeriodSeconds must be a whole number, not {grace!r}")
         self.grace: int | None = grace
-        propagation = body.get("propagationPolicy") or query.get("propagationPolicy") or None
-        if propagation not in (None, "Background", "Foreground", "Orphan"):
-            text = f'Unsupported value: "{propagation}": supported values: "Foreground", "Background", "Orphan"'
-            raise Invalid(f"DeleteOptions.meta.k8s.io is invalid: propagationPolicy: {text}")
-        if propagation is None and "orphanDependents" in body:
-            propagation = "Orphan" if body["orphanDependents"] else "Background"
-        self.propagation = cast(Propagation | None, propagation)
-        self.dry_run = is_dry_run(query.get("dryRun", "") or ",".join(body.get("dryRun") or ()))
+        self.propagation = _propagation(body, query)
+        dry_run = [query["dryRun"]] if "dryRun" in query else body.get("dryRun") or []
+        self.dry_run = is_dry_run(dry_run, "DeleteOptions")
+
+
+def _propagation(body: Obj, query: Mapping[str, str]) -> Propagation | None:
+    """What becomes of dependents: told by the body, else by the query. Invalid when that cannot be meant."""
+    policy = body.get("propagationPolicy") or query.get("propagationPolicy") or None
+    orphan = body.get("orphanDependents")
+    if orphan is None and "orphanDependents" in query:
+        orphan = flag(query, "orphanDependents")
+    if policy not in (None, "Background", "Foreground", "Orphan"):
+        known = ["Foreground", "Background", "Orphan", "nil"]
+        raise wrong_option("DeleteOptions", unsupported("propagationPolicy", policy, known))
+    if policy is not None and orphan is not None:
+        text = "orphanDependents and deletionPropagation cannot be both set"
+        raise wrong_option("DeleteOptions", bad_value("propagationPolicy", policy, text))
+    if orphan is not None:
+        return "Orphan" if orphan else "Background"
+    return cast(Propagation | None, policy)
 
 
 async def _deletion(call: _Call) -> _Deletion:
@@ -317,9 +351,6 @@ def _events(call: _Call) -> AsyncIterator[WatchEvent]:
     """The events asked for; refused before the first of them when they cannot be had."""
     query, target = call.query, call.target
     selectors = call.selectors
-    if target.name:
-        pinned = f"metadata.name={target.name}"
-        selectors["field_selector"] = ",".join(part for part in (selectors["field_selector"], pinned) if part)
     timeout = float(whole_number(query, "timeoutSeconds") or _LONGEST_WATCH)
     initial = _asks_initial_events(query)
     version = "" if initial else query.get("resourceVersion", "")

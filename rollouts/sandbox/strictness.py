@@ -67,6 +67,8 @@ def mistyped(served: Served, obj: Obj) -> str:
 
 
 def _mistyped(value: Any, kind: Typed, path: str) -> Iterator[str]:
+    if kind.schema.get("x-kubernetes-int-or-string") and isinstance(value, float):
+        yield f"json: cannot unmarshal number {value} into field {path} of type int32"
     wanted = kind.schema.get("type")
     if value is None or wanted is None:
         return

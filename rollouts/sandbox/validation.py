@@ -15,10 +15,12 @@ _SURROUNDED = "must not have leading or trailing whitespace"
 
 def validate(new: Obj, old: Obj | None) -> list[Cause]:
     """Why the object cannot be stored in place of `old` (None: it is created); empty when it can."""
-    rule = _RULES.get(new["kind"])
-    if rule is None or (old is not None and old.get("spec") == new.get("spec")):
-        return []
-    return rule(new, old)
+    found: list[Cause] = []
+    for part, rules in (("spec", _RULES), ("status", _STATUS_RULES)):
+        rule = rules.get(new["kind"])
+        if rule is not None and (old is None or old.get(part) != new.get(part)):
+            found += rule(new, old)
+    return found
 
 
 def _pod_spec(spec: Obj, path: str) -> list[Cause]:
@@ -193,15 +195,38 @@ def _ingress(new: Obj, old: Obj | None) -> list[Cause]:
     return []
 
 
+_PERCENT = "a valid percent string must be a numeric string followed by an ending '%'"
+_PERCENT_HINT = "(e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')"
+
+
 def _budget(new: Obj, old: Obj | None) -> list[Cause]:
     spec = new.get("spec") or {}
     if "minAvailable" in spec and "maxUnavailable" in spec:
         return [bad_value("spec", spec, "minAvailable and maxUnavailable cannot be both set")]
     causes = _operators(spec.get("selector"), "spec.selector")
     for field in ("minAvailable", "maxUnavailable"):
-        if isinstance(spec.get(field), int) and spec[field] < 0:
-            causes.append(bad_value(f"spec.{field}", spec[field], "must be greater than or equal to 0"))
+        causes += _amount(spec.get(field), f"spec.{field}")
+    policy, known = spec.get("unhealthyPodEvictionPolicy"), ("AlwaysAllow", "IfHealthyBudget")
+    if policy not in (None, *known):
+        causes.append(unsupported("spec.unhealthyPodEvictionPolicy", policy, known))
     return causes
+
+
+def _counted_budget(new: Obj, old: Obj | None) -> list[Cause]:
+    status = new.get("status") or {}
+    fields = ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods")
+    return [cause for field in fields for cause in _amount(status.get(field), f"status.{field}")]
+
+
+def _amount(value: int | str | None, path: str) -> list[Cause]:
+    """Causes against a number, or a share in percent, that no pods can be."""
+    if isinstance(value, int):
+        return [bad_value(path, value, "must be greater than or equal to 0")] if value < 0 else []
+    if value is None:
+        return []
+    if not (value.endswith("%") and value[:-1].isdecimal()):
+        return [bad_value(path, value, f"{_PERCENT} {_PERCENT_HINT}")]
+    return [bad_value(path, value, "must not be greater than 100%")] if int(value[:-1]) > 100 else []
 
 
 def _lease(new: Obj, old: Obj | None) -> list[Cause]:
@@ -221,3 +246,6 @@ _RULES: dict[str, Rule] = {
     "PodDisruptionBudget": _budget,
     "Lease": _lease,
 }
+"""What a spec has to say."""
+_STATUS_RULES: dict[str, Rule] = {"PodDisruptionBudget": _counted_budget}
+"""What a status has to say."""

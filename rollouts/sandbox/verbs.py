@@ -18,7 +18,8 @@ from rollouts.sandbox import crds, lifecycle, refusals
 from rollouts.sandbox.addresses import Addresses
 from rollouts.sandbox.admission import check, prepare
 from rollouts.sandbox.deletion import CRD_KEY, NAMESPACE_KEY, DeleteOptions, Deletion
-from rollouts.sandbox.eviction import verdict
+from rollouts.sandbox.eviction import check_form as check_eviction
+from rollouts.sandbox.eviction import evicted, verdict
 from rollouts.sandbox.names import check_name
 from rollouts.sandbox.patches import json_patch, merge
 from rollouts.sandbox.registry import POD_DISRUPTION_BUDGET, Registry, Served
@@ -30,10 +31,11 @@ from rollouts.sandbox.strictness import mistyped, unknown_fields
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
-_POD_KEY = ("", "pods")
 _BINDING = refs.Resource("", "v1", "pods/binding", "Binding")
 _PATCH_OPTIONS = refs.Resource("meta.k8s.io", "v1", "patchoptions", "PatchOptions")
 _CREATED = ("eviction", "binding")
+_MADE_BY_REPLACING = frozenset({"Lease", "Endpoints", "Event", "Service"})
+"""Kinds of which a PUT makes an object that is not there."""
 
 
 class Ownership(Protocol):
@@ -97,6 +99,9 @@ class Verbs:
         obj = self.live(served, namespace, name)
         return scale_of(obj, served.scale) if subresource == "scale" and served.scale else obj
 
+    def _is_there(self, served: Served, namespace: str, name: str) -> bool:
+        return self.store.table(served.key).get(namespace if served.resource.namespaced else "", name) is not None
+
     def live(self, served: Served, namespace: str, name: str) -> Obj:
         """The stored object; NotFound when there is none."""
         obj = self.store.table(served.key).get(namespace if served.resource.namespaced else "", name)
@@ -124,13 +129,19 @@ class Verbs:
         check(served, new, None)
         if served.key == CRD_KEY:
             call.warnings.extend(crds.unevaluated(new))
-        if self.store.table(served.key).get(namespace if served.resource.namespaced else "", birth.name) is not None:
+        if self._is_there(served, namespace, birth.name):
             raise refusals.already_exists(served.resource, birth.name)
         new = self._addresses.allotted(new)
         return new if call.dry_run else self._put(served, new)
 
     def replace(self, served: Served, namespace: str, name: str, obj: Obj, call: Call) -> Obj:
         lifecycle.check_addressed(served, obj if call.subresource != "scale" else {}, namespace, name)
+        if (
+            served.resource.kind in _MADE_BY_REPLACING
+            and not call.subresource
+            and not self._is_there(served, namespace, name)
+        ):
+            return self.create(served, namespace, obj, name, call)
         old = self.live(served, namespace, name)
         if call.subresource == "scale" and served.scale:
             return self._scale(served, old, obj, call)
@@ -272,17 +283,24 @@ class Verbs:
             self._put(served, {**new, "status": {**(new.get("status") or {}), "conditions": conditions}})
 
     def _evict(self, served: Served, pod: Obj, eviction: Obj, call: Call) -> None:
-        here = Selection(namespace=refs.namespace_of(pod))
-        replica_sets = self.store.table(("apps", "replicasets")).select(here)
-        budgets = self.store.table((POD_DISRUPTION_BUDGET.group, POD_DISRUPTION_BUDGET.plural)).select(here)
-        pods = self.store.table(_POD_KEY).select(here)
-        refusal = verdict(pod, budgets, pods, {refs.uid_of(one): one for one in replica_sets})
-        if refusal is not None:
-            raise refusal
+        check_eviction(eviction, refs.name_of(pod))
         asked: Obj = eviction.get("deleteOptions") or {}
-        uid = (asked.get("preconditions") or {}).get("uid") or ""
+        dry_run = call.dry_run or "All" in (asked.get("dryRun") or ())
+        kind = self.registry.of(POD_DISRUPTION_BUDGET)
+        budgets = self.store.table(kind.key).select(Selection(namespace=refs.namespace_of(pod)))
+        found = verdict(pod, budgets, self.time())
+        if found.refusal is not None:
+            raise found.refusal
+        given: Obj = asked.get("preconditions") or {}
+        uid, version = given.get("uid") or "", given.get("resourceVersion") or ""
+        options = DeleteOptions(uid=uid, resource_version=version, dry_run=dry_run)
+        self._deletion.check(served, pod, options)
+        if not dry_run:
+            if found.spent is not None:
+                self._put(kind, found.spent)
+            pod = self._put(served, evicted(pod, self.time()))
         grace = asked.get("gracePeriodSeconds")
-        self._deletion.delete(served, pod, DeleteOptions(uid=uid, grace_period=grace, dry_run=call.dry_run))
+        self._deletion.delete(served, pod, DeleteOptions(grace_period=grace, dry_run=dry_run))
 
     # ── names ──────────────────────────────────────────────────────────────
 

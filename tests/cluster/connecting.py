@@ -17,4 +17,8 @@ async def connected(kubeconfig: Path) -> AsyncIterator[HttpWire]:
     """A wire to the API server of a kubeconfig."""
     async with await connect(Access(kubeconfig=str(kubeconfig)), user_agent="cluster-test", environ={}) as wire:
         yield wire
-    await asyncio.sleep(_GOODBYE)
+    await asyncio.sleep(_goodbye(kubeconfig))
+
+
+def _goodbye(kubeconfig: Path) -> float:
+    return _GOODBYE if "https://" in kubeconfig.read_text() else 0.0

@@ -1,6 +1,7 @@
 """An API server as HTTP clients meet it: paths, headers and bodies, without a Wire in between."""
 
 import base64
+import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -12,6 +13,8 @@ import yaml
 
 from rollouts.kube.refs import Obj
 
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+MAGIC = b"k8s\x00"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 NAMES = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 LISTED_NAMES = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
@@ -50,19 +53,29 @@ class Door:
         async with self._session.request(
             method, self._server + path, data=body or None, headers=headers, ssl=self._trust
         ) as answer:
-            content, media = await answer.text(), answer.content_type
-            try:
-                said: Any = yaml.safe_load(content) if media == "application/yaml" else await answer.json()
-            except (ValueError, aiohttp.ContentTypeError):
-                said = content
+            content, media = await answer.read(), answer.content_type
+            said = _read(content, media)
             return Answer(
-                answer.status, said, answer.headers["Content-Type"], tuple(answer.headers.getall("Warning", []))
+                answer.status, said, answer.headers.get("Content-Type", ""), tuple(answer.headers.getall("Warning", []))
             )
 
-    async def lines(self, path: str) -> list[Obj]:
-        """What a watch tells until it ends by itself."""
-        async with self._session.get(self._server + path, headers=self._headers, ssl=self._trust) as answer:
-            return [yaml.safe_load(line) async for line in answer.content]
+    async def lines(self, path: str, *, accept: str = "") -> list[Obj]:
+        """What a watch tells until it ends by itself; one that is refused tells one line, as an event REFUSED."""
+        headers = {**self._headers, **({"Accept": accept} if accept else {})}
+        async with self._session.get(self._server + path, headers=headers, ssl=self._trust) as answer:
+            said = [json.loads(line) async for line in answer.content]
+            return said if answer.status == 200 else [{"type": "REFUSED", "object": each} for each in said]
+
+
+def _read(content: bytes, media: str) -> Any:
+    """A body as far as it can be compared: protobuf is only said to be that."""
+    if media == PROTOBUF:
+        return "(protobuf)" if content.startswith(MAGIC) else "(protobuf without its mark)"
+    text = content.decode()
+    try:
+        return yaml.safe_load(text) if media == "application/yaml" else json.loads(text)
+    except ValueError:
+        return text
 
 
 @asynccontextmanager

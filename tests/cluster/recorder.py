@@ -17,9 +17,11 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _UID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _ADDRESS = re.compile(r"\b10\.\d+\.\d+\.\d+\b")
 _VERSIONS = re.compile(
-    r"(resourceVersion\\?\":\\?\"|resource version: |ResourceVersion in (?:precondition|object meta): )"
+    r"(resourceVersion\\?\":\\?\"|resource version: |ResourceVersion in (?:precondition|object meta): |"
+    r"ResourceVersion in record \()"
     r"\d+( \(\d+\)|, current: \d+)?"
 )
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NODE_PORT = re.compile(r":3\d{4}\b")
 _AGE = re.compile(r"\d+s")
 _GENERATED = re.compile(r"^(.*-)[a-z0-9]{5}$")
@@ -224,7 +226,8 @@ def _spread(value: Any, path: str, found: Obj) -> None:
 
 
 def read(path: Path) -> Obj:
-    return dict(yaml.safe_load(path.read_text())) if path.exists() else {}
+    """Transcripts, or differences, by scenario."""
+    return dict(yaml.load(path.read_text(), Loader=_LOADER)) if path.exists() else {}
 
 
 class _Block(yaml.SafeDumper):

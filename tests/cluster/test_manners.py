@@ -22,6 +22,11 @@ TRANSCRIPTS = Path(__file__).parent / "transcripts"
 DIFFERENCES = Path(__file__).parent / "differences.yaml"
 
 
+def test_nothing_is_recorded_of_courses_that_nobody_takes_any_more() -> None:
+    recorded = {name for path in (*TRANSCRIPTS.glob("*.yaml"), DIFFERENCES) for name in read(path)}
+    assert recorded - {scenario.__name__ for _, scenario in scenarios()} == set()
+
+
 @pytest.mark.parametrize(
     ("topic", "scenario"), [pytest.param(topic, each, id=each.__name__) for topic, each in scenarios()]
 )

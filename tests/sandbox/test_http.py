@@ -243,7 +243,7 @@ async def test_a_client_that_leaves_takes_its_watch_along(http: aiohttp.ClientSe
         ("GET", f"{MAPS}?resourceVersion=1&resourceVersionMatch=Exact", 410, "Expired"),
         ("DELETE", f"{MAPS}/a?propagationPolicy=Maybe", 422, "Invalid"),
         ("DELETE", f"{MAPS}/a?gracePeriodSeconds=soon", 400, "BadRequest"),
-        ("DELETE", f"{MAPS}/a?dryRun=Some", 400, "BadRequest"),
+        ("DELETE", f"{MAPS}/a?dryRun=Some", 422, "Invalid"),
         ("GET", "/api/v1/namespaces/default/pods/a/log", 501, "NotImplemented"),
     ],
 )

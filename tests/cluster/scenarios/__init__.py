@@ -8,7 +8,23 @@ from typing import TypeAlias
 from tests.cluster.recorder import Recorder
 
 Scenario: TypeAlias = Callable[[Recorder], Awaitable[None]]
-TOPICS = ("objects", "patches", "deletion", "definitions", "builtins", "applying", "subresources", "selecting", "http")
+TOPICS = (
+    "objects",
+    "patches",
+    "deletion",
+    "definitions",
+    "builtins",
+    "applying",
+    "subresources",
+    "evictions",
+    "selecting",
+    "http",
+    "negotiation",
+    "options",
+    "tables",
+    "rights",
+    "streams",
+)
 
 
 def scenarios() -> list[tuple[str, Scenario]]:
