@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rollouts.cli.flags import Parser, add_kubectl_flags, seconds, switch
+from rollouts.cli.routers import add_router_flags
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -70,6 +71,7 @@ def _looking(commands: "Commands") -> None:
     )
     why = _command(commands, ("why",), "why:why", "say what a Rollout waits for, and what is to be done next")
     why.add_argument("name", metavar="ROLLOUT")
+    add_router_flags(why)
     version = _command(commands, ("version",), "version:version", "print the version")
     version.set_defaults(offline=True)
     switch(version, "--short", help="only the number")

@@ -1,13 +1,17 @@
 """`kubectl argo rollouts why`: what a Rollout waits for, and what the controller would do next.
 
 The controller's own decision, made here on what the API server holds now. So it answers also when no controller runs,
-and then shows what is left undone.
+and then shows what is left undone. Below it stands what keeps pods and measurements from being good, where the traffic
+goes, and what a person can do.
 """
 
 import argparse
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
+from rollouts.api.labels import POD_TEMPLATE_HASH
+from rollouts.cli.leader import leader
+from rollouts.cli.routers import traffic_settings
 from rollouts.cli.session import Session
 from rollouts.decide import decide
 from rollouts.decide.deeds import told
@@ -15,7 +19,7 @@ from rollouts.decide.plan import Plan
 from rollouts.interest import follows_pods
 from rollouts.kube.cache import Cache, parse_version
 from rollouts.kube.errors import NotFound, Refused
-from rollouts.kube.refs import Obj
+from rollouts.kube.refs import POD, Obj
 from rollouts.kube.wire import Wire
 from rollouts.observe import Observer
 from rollouts.observe.asking import Asking
@@ -24,23 +28,44 @@ from rollouts.observe.workloads import workload_ref
 from rollouts.traffic.base import TrafficSettings
 from rollouts.traffic.registry import needed_resources
 from rollouts.view import rollout_info
-
-_TRAFFIC = TrafficSettings()
+from rollouts.view.advice import next_steps, traffic_line
+from rollouts.view.trouble import pod_troubles, run_troubles
 
 
 async def why(session: Session, args: argparse.Namespace) -> None:
-    """Print the state of the Rollout, then what it waits for and what is to be done."""
+    """Print the state of the Rollout, then what it waits for, what is to be done, and by whom."""
     rollout = await session.rollout(args.name)
-    caches = fresh_caches(_TRAFFIC)
-    unread = await _fill(session.wire, session.namespace, caches, rollout)
+    traffic, note = await traffic_settings(session.wire, session.namespace, args, [rollout])
+    if note:
+        session.warn(note)
+    caches = fresh_caches(traffic)
+    pods = Cache(POD)  # that of the decision keeps only what decisions read
+    unread = await _fill(session.wire, session.namespace, caches, rollout, traffic)
+    unread += [line for line in [await _read(session.wire, session.namespace, pods)] if line]
     # Nobody is asked here; that the controller asks AWS can be seen by what it has written.
     asking = Asking(balancers=bool((rollout.get("status") or {}).get("alb")))
-    plan = decide(Observer(caches, _TRAFFIC, asking=asking).world(rollout), session.now())
-    for line in (_headline(rollout), *_waits(plan), *_deeds(plan), *unread):
+    plan = decide(Observer(caches, traffic, asking=asking).world(rollout), session.now())
+    # Where something is left to do, it may be that nobody is there to do it.
+    acts = await leader(session.wire, rollout, session.now()) if plan.changes else ""
+    flags = f" -n {args.namespace}" if getattr(args, "namespace", "") else ""
+    headline = _headline(rollout)
+    decided = (*_waits(plan, headline), *_deeds(plan, acts))
+    for line in (headline, *decided, *_around(rollout, caches, pods, flags), *unread):
         session.say(line)
 
 
-async def _fill(wire: Wire, namespace: str, caches: Caches, rollout: Obj) -> list[str]:
+def _around(rollout: Obj, caches: Caches, pods: Cache, flags: str) -> Iterator[str]:
+    """What the status does not say of pods, measurements and traffic, and what a person can do."""
+    replica_sets = caches.replica_sets.objects()
+    yield from (f"Pods: {line}" for line in pod_troubles(rollout, replica_sets, pods.objects()))
+    yield from (f"Analysis: {line}" for line in run_troubles(rollout, caches.analysis_runs.objects()))
+    traffic = traffic_line(rollout, replica_sets)
+    if traffic and rollout_info(rollout, [], [], [], []).status != "Healthy":
+        yield f"Traffic: {traffic}"
+    yield from (f"Next: {line}" for line in next_steps(rollout, flags))
+
+
+async def _fill(wire: Wire, namespace: str, caches: Caches, rollout: Obj, traffic: TrafficSettings) -> list[str]:
     """Read everything that the decision rests on; a line for each kind that may not be read."""
     ref = workload_ref(rollout)
     wanted = [
@@ -50,7 +75,7 @@ async def _fill(wire: Wire, namespace: str, caches: Caches, rollout: Obj) -> lis
         caches.analysis_templates,
         caches.cluster_analysis_templates,
         caches.experiments,
-        *(caches.routing[resource] for resource in needed_resources(rollout, _TRAFFIC)),
+        *(caches.routing[resource] for resource in needed_resources(rollout, traffic)),
         *([caches.pods] if follows_pods(rollout) else []),
         *([caches.workloads[ref.resource]] if ref is not None else []),
     ]
@@ -62,7 +87,8 @@ async def _read(wire: Wire, namespace: str, cache: Cache) -> str:
     # Routing objects may live in another namespace; an Ingress and the like never do.
     where = namespace if resource.namespaced and resource.group != "networking.istio.io" else ""
     try:
-        listing = await wire.list(resource, where)
+        hashed = POD_TEMPLATE_HASH if resource is POD else ""
+        listing = await wire.list(resource, where, label_selector=hashed)
     except NotFound:
         return ""  # a kind that this cluster does not have: the decision says what is missing for it
     except Refused as error:
@@ -78,11 +104,16 @@ def _headline(rollout: Obj) -> str:
     return f"{rollout['metadata']['name']} is {info.status}{step}{message}"
 
 
-def _waits(plan: Plan) -> Iterator[str]:
+def _waits(plan: Plan, headline: str) -> Iterator[str]:
     for wait in plan.waits:
-        until = f" (until {wait.until:%Y-%m-%d %H:%M:%S} UTC)" if wait.until else ""
+        if wait.until is None and wait.because in headline:
+            continue  # it was just said
+        told = wait.until is None or f"{wait.until:%Y-%m-%d %H:%M:%S} UTC" in wait.because
+        until = "" if told else f" (until {wait.until:%Y-%m-%d %H:%M:%S} UTC)"
         yield f"Waits: {wait.because}{until}"
 
 
-def _deeds(plan: Plan) -> Iterable[str]:
-    return (f"To do: {told(action)}" for action in plan.changes)
+def _deeds(plan: Plan, acts: str) -> Iterator[str]:
+    yield from (f"To do: {told(action)}" for action in plan.changes)
+    if acts:
+        yield f"Controller: {acts}"

@@ -6,6 +6,7 @@ is whole, analysed and promoted, and what they left goes last.
 
 from collections.abc import Iterator
 
+from rollouts.decide import wording
 from rollouts.decide.analyses import experiments, runs
 from rollouts.decide.context import Context
 from rollouts.decide.course import activation, gates
@@ -54,5 +55,5 @@ def _reason(ctx: Context) -> str:
     if ctx.aborted:
         return "the update was aborted: the active Service selects stable, until a retry or a new template"
     if ctx.is_stable and new.available >= ctx.replicas:
-        return "waiting for a change"
+        return wording.NOTHING_TO_DO
     return f"ReplicaSet {new.name} has {new.available} of {size(ctx)} available pods"

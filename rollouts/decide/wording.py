@@ -36,6 +36,8 @@ TARGET_GROUP_VERIFIED, TARGET_GROUP_UNVERIFIED = "TargetGroupVerified", "TargetG
 TARGET_GROUP_VERIFY_ERROR = "TargetGroupVerifyError"
 LOAD_BALANCER_NOT_FOUND, WEIGHT_VERIFY_ERROR = "LoadBalancerNotFound", "WeightVerifyError"
 
+NOTHING_TO_DO = "nothing is to be done, until the template changes"
+
 CANARY_PAUSE_STEP = "CanaryPauseStep"
 BLUE_GREEN_PAUSE = "BlueGreenPause"
 INCONCLUSIVE_ANALYSIS = "InconclusiveAnalysisRun"

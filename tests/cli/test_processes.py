@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -37,6 +37,15 @@ async def served() -> Served:
     for objs in (cluster.routed(), cluster.bluegreen(), cluster.aborted(), cluster.invalid()):
         await made.put(objs)
     return made
+
+
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Control-C reaches those whom we start, also where the tests themselves were started in the background (`&`), deaf
+    to it: a child inherits what is ignored, and nothing else."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest_asyncio.fixture
@@ -101,7 +110,7 @@ async def test_what_is_shown_over_http_is_what_the_server_holds(plugin: Kubectl,
     assert await plugin("list", "rollouts", "-n", "empty") == Done(0, "", "No resources found.\n")
 
 
-async def test_watching_ends_with_control_c(plugin: Kubectl) -> None:
+async def test_watching_ends_with_control_c(heard: None, plugin: Kubectl) -> None:
     timeout = "Error: Rollout status watch exceeded timeout\n"
     ended = await plugin("status", "r", interrupt_after=b"CanaryPauseStep\n")
     assert ended == Done(1, "Paused - CanaryPauseStep\n", timeout)

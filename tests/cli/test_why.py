@@ -2,12 +2,15 @@
 
 import argparse
 import io
+from datetime import timedelta
 
 import pytest
 
+from rollouts.cli.leader import leader
 from rollouts.cli.session import Session
 from rollouts.cli.why import why
-from rollouts.kube.refs import ROLLOUT
+from rollouts.kube.clock import micro_time
+from rollouts.kube.refs import LEASE, NAMESPACE, ROLLOUT
 from rollouts.sandbox import clock
 from tests import make
 from tests.stories.objects import rollout
@@ -17,10 +20,10 @@ from tests.stories.test_proof import updated
 pytestmark = pytest.mark.virtual
 
 
-async def asked(stage: Stage, name: str = "r") -> list[str]:
+async def asked(stage: Stage, name: str = "r", **flags: str) -> list[str]:
     out = io.StringIO()
     session = Session(stage.wire, "default", out, io.StringIO(), clock.now)
-    await why(session, argparse.Namespace(name=name))
+    await why(session, argparse.Namespace(name=name, **flags))
     return out.getvalue().splitlines()
 
 
@@ -31,7 +34,7 @@ async def test_a_pause_says_until_when() -> None:
         await stage.reaches("Paused")
         headline, *lines = await asked(stage)
     assert headline == "r is Paused, step 1/2: CanaryPauseStep"
-    assert any(line.startswith("Waits: paused until ") and line.endswith(" UTC)") for line in lines)
+    assert "Waits: paused until 2026-01-01 01:00:01 UTC by a step of 1h" in lines
     assert not [line for line in lines if line.startswith("To do: ")]
 
 
@@ -64,6 +67,71 @@ async def test_without_a_controller_it_shows_what_is_left_undone() -> None:
         await stage.release("img:2")
         lines = await asked(stage)
     assert any(line.startswith("To do: create ReplicaSet r-79dbf75f7b (revision 2) with 1 pods") for line in lines)
+    assert "Controller: there is no lease argo-rollouts-controller-lock: does any controller run?" in lines
+
+
+@pytest.mark.parametrize(
+    ("holder", "age", "said"),
+    [
+        ("pod_1", 3, "pod_1 leads, renewed 3 s ago"),
+        ("pod_1", 60, "pod_1 held the lease ops/argo-rollouts-controller-lock until 60 s ago: no controller runs"),
+        ("", 60, "nobody holds the lease ops/argo-rollouts-controller-lock: no controller runs"),
+    ],
+)
+async def test_the_lease_tells_whether_a_controller_is_at_work(holder: str, age: int, said: str) -> None:
+    async with Stage() as stage:
+        now = clock.now()
+        spec = {"holderIdentity": holder, "leaseDurationSeconds": 15, "renewTime": micro_time(now)}
+        await stage.wire.create(NAMESPACE, "", {"metadata": {"name": "ops"}})
+        await stage.wire.create(LEASE, "ops", {"metadata": {"name": "argo-rollouts-controller-lock"}, "spec": spec})
+        assert await leader(stage.wire, rollout(), now + timedelta(seconds=age)) == said
+
+
+async def test_a_pause_names_the_commands_that_end_it() -> None:
+    async with Stage() as stage:
+        await stage.deploy(rollout(make.weight(20), make.pause()))
+        await stage.release("img:2")
+        await stage.reaches("Paused")
+        lines = await asked(stage)
+        flagged = await asked(stage, namespace="default")
+    assert lines[1:] == [
+        "Waits: paused at a step without duration, until somebody promotes",
+        "Waits: step 2/2 (pause): all pods are as asked for",
+        "Traffic: goes by pods, of which 1 of 5 available ones are of the update",
+        "Next: `kubectl argo rollouts promote r` goes on",
+        "Next: `kubectl argo rollouts abort r` takes the update back to 9f9bc55f7",
+    ]
+    assert "Next: `kubectl argo rollouts promote r -n default` goes on" in flagged
+
+
+async def test_an_abort_says_how_to_begin_anew_and_how_to_give_up() -> None:
+    async with Stage() as stage:
+        await stage.deploy(rollout(make.weight(20), make.pause()))
+        await stage.release("img:2")
+        await stage.reaches("Paused")
+        await stage.change(ROLLOUT, "r", {"status": {"abort": True}}, subresource="status")
+        await stage.reaches("Degraded")
+        await stage.passes(60)
+        lines = await asked(stage)
+    assert lines[1:] == [
+        "Waits: the update was aborted: stable takes all traffic, until a retry or a new template",
+        "Traffic: goes by pods, of which 0 of 5 available ones are of the update",
+        "Next: `kubectl argo rollouts retry rollout r` begins the update anew",
+        "Next: `kubectl argo rollouts undo r` gives it up; so does any other template",
+    ]
+
+
+async def test_pods_say_why_they_do_not_come_up() -> None:
+    async with Stage() as stage:
+        await stage.deploy(rollout(make.weight(40), make.pause()))
+        broken = make.template("img:2")
+        broken["metadata"]["annotations"] = {"sandbox.rollouts.dev/image-pull": "fail"}
+        await stage.change(ROLLOUT, "r", {"spec": {"template": broken}})
+        await stage.passes(30)
+        lines = await asked(stage)
+    pods = [line for line in lines if line.startswith("Pods: ")]
+    assert len(pods) == 1
+    assert pods[0].endswith(': 2 of its pods are ImagePullBackOff: Back-off pulling image "img:2"')
 
 
 async def test_an_invalid_spec_names_its_fault() -> None:
@@ -72,4 +140,5 @@ async def test_an_invalid_spec_names_its_fault() -> None:
         await stage.change(ROLLOUT, "r", {"spec": {"strategy": {"canary": {"canaryService": "nope"}}}})
         await stage.reaches("Degraded")
         lines = await asked(stage)
-    assert any('service "nope" not found' in line for line in lines if line.startswith("Waits: "))
+    assert 'service "nope" not found' in lines[0]
+    assert lines[-1] == "Next: correct what is named above: until then pods and traffic stay as they are"

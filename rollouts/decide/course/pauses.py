@@ -28,7 +28,7 @@ def pause(ctx: Context) -> Iterator[Pausing | Wait]:
         yield Wait("paused at a step without duration, until somebody promotes")
     else:
         until = _ends(began or ctx.now, step.pause.duration)
-        yield Wait(f"paused until {until:%H:%M:%S} UTC by a step of {step.pause.duration}", until)
+        yield Wait(f"paused until {until:%Y-%m-%d %H:%M:%S} UTC by a step of {step.pause.duration}", until)
 
 
 def completed(ctx: Context) -> bool:

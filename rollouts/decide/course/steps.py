@@ -2,6 +2,7 @@
 
 from rollouts.api import defaults
 from rollouts.api.canary import CanaryStep, ReplicaProgressThreshold, SetCanaryScale
+from rollouts.decide import wording
 from rollouts.decide.context import Context
 from rollouts.decide.pods.replicas import basic_canary, ceil_share, routed_canary
 from rollouts.decide.traffic import proof
@@ -158,12 +159,26 @@ def reason(ctx: Context) -> str:
     new = ctx.new
     if new is None:
         return "the new ReplicaSet has to be seen first"
-    want, _ = wanted_counts(ctx)
-    pods = f"ReplicaSet {new.name} has {new.available} of {want} available pods"
     if ctx.aborted:
         return "the update was aborted: stable takes all traffic, until a retry or a new template"
+    pods = _pods(ctx, new)
     if ctx.is_stable:
-        return "waiting for a change" if new.available >= ctx.replicas else pods
+        return wording.NOTHING_TO_DO if new.available >= ctx.replicas else pods
     if ctx.step is None:
         return f"all steps are done; promotion follows when it is fully available: {pods}"
     return f"step {ctx.index + 1}/{len(ctx.steps)} ({describe(ctx.step)}): {pods}"
+
+
+def _pods(ctx: Context, new: ReplicaSet) -> str:
+    """How far the pods are from what the step asks for; whose are still to go, once the new ones are there."""
+    stable, (want, want_stable) = ctx.stable, wanted_counts(ctx)
+    if new.available < want or ctx.is_stable:
+        return f"ReplicaSet {new.name} has {new.available} of {want} available pods"
+    if at_wanted_counts(ctx):
+        return "all pods are as asked for"
+    if new.available > want:
+        return f"ReplicaSet {new.name} has {new.available} available pods, and is to have {want}"
+    if stable is not None and stable is not new and not ctx.dynamic and stable.current != want_stable:
+        return f"ReplicaSet {stable.name} has {stable.current} pods, and is to have {want_stable}"
+    older = sum(rs.available for rs in ctx.others)
+    return f"older ReplicaSets still have {older} available pods" if older else "pods come and go"

@@ -1,0 +1,79 @@
+"""Pure. What keeps pods from coming up and measurements from being good, as the objects themselves say it."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from rollouts.api.labels import POD_TEMPLATE_HASH
+from rollouts.kube.fields import number, part, parts, text
+from rollouts.kube.refs import Obj, controller_of, name_of, uid_of
+from rollouts.view.pods import pod_status
+
+_COUNTS = ("successful", "failed", "inconclusive", "error")
+
+
+def pod_troubles(rollout: Obj, replica_sets: Iterable[Obj], pods: Iterable[Obj]) -> Iterator[str]:
+    """A line for each ReplicaSet of the Rollout that is refused its pods, and for each kind of trouble of its pods."""
+    ours = {uid_of(each): name_of(each) for each in replica_sets if _controlled_by(each, uid_of(rollout))}
+    for each in replica_sets:
+        refused = (c for c in parts(each, "status", "conditions") if text(c, "type") == "ReplicaFailure")
+        if uid_of(each) in ours:
+            yield from (f"ReplicaSet {name_of(each)}: {text(c, 'message')}" for c in refused if c["status"] == "True")
+    found = Counter((ours[owner], _trouble(pod)) for pod in pods if (owner := _owner(pod)) in ours and _not_ready(pod))
+    for (name, trouble), count in found.items():
+        yield f"ReplicaSet {name}: {count} of its pods {'is' if count == 1 else 'are'} {trouble}"
+
+
+def run_troubles(rollout: Obj, runs: Iterable[Obj]) -> Iterator[str]:
+    """A line for each metric with other than good measurements, of this update's AnalysisRuns that did not succeed."""
+    version = text(rollout, "status", "currentPodHash")
+    for run in runs:
+        if not _controlled_by(run, uid_of(rollout)) or text(run, "status", "phase") == "Successful":
+            continue
+        if text(run, "metadata", "labels", POD_TEMPLATE_HASH) == version:
+            results = parts(run, "status", "metricResults")
+            yield from (f"{name_of(run)}: {_measured(result)}" for result in results if _some_bad(result))
+
+
+def _controlled_by(obj: Obj, uid: str) -> bool:
+    owner = controller_of(obj)
+    return owner is not None and owner["uid"] == uid
+
+
+def _owner(pod: Obj) -> str:
+    owner = controller_of(pod)
+    return str(owner["uid"]) if owner is not None else ""
+
+
+def _not_ready(pod: Obj) -> bool:
+    ready = (text(each, "status") for each in parts(pod, "status", "conditions") if text(each, "type") == "Ready")
+    return "deletionTimestamp" not in part(pod, "metadata") and next(ready, "False") != "True"
+
+
+def _trouble(pod: Obj) -> str:
+    word = pod_status(pod) or "not started"
+    said = _said(pod)
+    return f"{'not ready' if word == 'Running' else word}{f': {said}' if said else ''}"
+
+
+def _said(pod: Obj) -> str:
+    """What the first container that waits says of it, or how it ended; else why no node takes the Pod."""
+    containers = parts(pod, "status", "initContainerStatuses") + parts(pod, "status", "containerStatuses")
+    for each in containers:
+        if message := text(each, "state", "waiting", "message"):
+            return message
+        ended = part(each, "state", "terminated") or part(each, "lastState", "terminated")
+        if number(ended, "exitCode"):
+            return text(ended, "message") or f"exit code {ended['exitCode']}, {number(each, 'restartCount')} restarts"
+    unscheduled = (each for each in parts(pod, "status", "conditions") if text(each, "type") == "PodScheduled")
+    return next((text(each, "message") for each in unscheduled), "")
+
+
+def _some_bad(result: Obj) -> bool:
+    return text(result, "phase") != "Successful" and any(number(result, count) for count in _COUNTS[1:])
+
+
+def _measured(result: Obj) -> str:
+    counts = ", ".join(f"{number(result, count)} {count}" for count in _COUNTS if number(result, count))
+    last = next(reversed(parts(result, "measurements")), {})
+    said = text(last, "message") or text(last, "value")
+    return f"metric {text(result, 'name')}: {counts}{f'; the last: {said}' if said else ''}"
