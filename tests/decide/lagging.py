@@ -84,6 +84,11 @@ class Lagging(Toy):
         self.hear(part)
         raise Overtaken
 
+    def known_available(self, name: str) -> int:
+        """How many available pods of a ReplicaSet have been heard of."""
+        known: dict[str, ReplicaSet] = self._heard["sets"] if self.deaf else self.sets
+        return known[name].available if name in known else 0
+
     @property
     def known_manifest(self) -> Obj:
         found: Obj = self._heard["manifest"] if self.deaf else self.manifest

@@ -12,6 +12,7 @@ class Stood(NamedTuple):
 
     weights: dict[str, int]
     available: dict[str, int]  # by ReplicaSet
+    known: dict[str, int]  # of these, as many as the controller has heard of
     behind: dict[str, str]  # names of ReplicaSets by Service
 
     @property
@@ -54,7 +55,8 @@ class Watched(Lagging):
         shares = (*_shares(self.split), *_shares(self.split.by_turns())) if self.split else ()
         behind = {name: rs.name for name in self.services if (rs := self._selected_by(name))}
         available = {name: rs.available for name, rs in self.sets.items()}
-        return Stood({one.service: one.weight for one in shares}, available, behind)
+        known = {name: min(count, self.known_available(name)) for name, count in available.items()}
+        return Stood({one.service: one.weight for one in shares}, available, known, behind)
 
     def _selected_by(self, service: str) -> ReplicaSet | None:
         return self.behind(service) if service in self.services else None
@@ -106,13 +108,14 @@ class Watched(Lagging):
 
     def _check_capacity(self, before: Stood) -> None:
         """No deed of the controller takes available pods away beyond what maxUnavailable grants. Who asks for a number
-        of canary pods gets it, whatever their share."""
+        of canary pods gets it, whatever their share. Pods of older versions that are not known to be available go at
+        once, as with Argo Rollouts: nothing is promised of one that has become ready just now."""
         canary = self.manifest["spec"]["strategy"]["canary"]
         if self._sized:
             return
         least = self.size - min(canary.get("maxUnavailable", 0), self.size)
         used = before.serving if "trafficRouting" in canary else set(before.available)
-        had = sum(before.available[name] for name in used)
+        had = sum(before.known[name] for name in used)
         left = sum(self.sets[name].available for name in used if name in self.sets)
         assert left >= min(least, had), ("capacity was taken away", left, self.log)
         if self.surge:
