@@ -13,10 +13,10 @@ from rollouts.decide import decide, wording
 from rollouts.decide.deeds import told
 from rollouts.decide.plan import Event, Plan
 from rollouts.decide.reported.duration import endings
-from rollouts.decide.reported.record import refused
+from rollouts.decide.reported.record import failed, refused
 from rollouts.decide.world import World
 from rollouts.kube.cache import Key, lean
-from rollouts.kube.errors import Conflict
+from rollouts.kube.errors import ApiError, Conflict
 from rollouts.kube.events import ENDS, Recorder
 from rollouts.kube.patch import apply_merge, merge_patch
 from rollouts.kube.refs import ROLLOUT, state_of
@@ -84,7 +84,11 @@ class RolloutController:
 
     async def look(self, key: Key, obj: Obj) -> float | None:
         """One pass: observe, decide, apply, record. See `rollouts.passes.Kind`."""
-        await self._ties.prepare(obj)
+        try:
+            await self._ties.prepare(obj)
+        except ApiError as error:  # such as a right that is missing: nobody would find it in the log alone
+            self._recorder.record_all(obj, (failed(error.message),))
+            raise
         now = self._clock()
         world = self._observer.world(obj)
         plan = self._decide(world, now)

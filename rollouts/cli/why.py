@@ -18,8 +18,8 @@ from rollouts.decide.deeds import told
 from rollouts.decide.plan import Plan
 from rollouts.interest import follows_pods
 from rollouts.kube.cache import Cache, parse_version
-from rollouts.kube.errors import NotFound, Refused
-from rollouts.kube.refs import POD, Obj
+from rollouts.kube.errors import ApiError, NotFound, Refused
+from rollouts.kube.refs import EVENT, POD, Obj
 from rollouts.kube.wire import Wire
 from rollouts.observe import Observer
 from rollouts.observe.asking import Asking
@@ -29,7 +29,7 @@ from rollouts.traffic.base import TrafficSettings
 from rollouts.traffic.registry import needed_resources
 from rollouts.view import rollout_info
 from rollouts.view.advice import next_steps, traffic_line
-from rollouts.view.trouble import pod_troubles, run_troubles
+from rollouts.view.trouble import pod_troubles, run_troubles, warnings
 
 
 async def why(session: Session, args: argparse.Namespace) -> None:
@@ -50,8 +50,19 @@ async def why(session: Session, args: argparse.Namespace) -> None:
     flags = f" -n {args.namespace}" if getattr(args, "namespace", "") else ""
     headline = _headline(rollout)
     decided = (*_waits(plan, headline), *_deeds(plan, acts))
-    for line in (headline, *decided, *_around(rollout, caches, pods, flags), *unread):
+    told = await _warned(session, rollout, headline)
+    for line in (headline, *decided, *told, *_around(rollout, caches, pods, flags), *unread):
         session.say(line)
+
+
+async def _warned(session: Session, rollout: Obj, headline: str) -> list[str]:
+    """What the controller could not do of late, which is told by Events alone."""
+    about = f"involvedObject.kind=Rollout,involvedObject.name={rollout['metadata']['name']},type=Warning"
+    try:
+        events = (await session.wire.list(EVENT, session.namespace, field_selector=about)).items
+    except ApiError as error:
+        return [f"Not read: events: {error.message}"]
+    return [f"Warned: {line}" for line in warnings(events, session.now()) if line.partition(": ")[2] not in headline]
 
 
 def _around(rollout: Obj, caches: Caches, pods: Cache, flags: str) -> Iterator[str]:

@@ -184,10 +184,10 @@ class Queue(Generic[K]):
             delay = await self._handle(key)
         except ApiError as error:
             failed = True
-            log.warning("pass failed", queue=self.name, key=str(key), code=error.code, error=error.message)
+            log.warning("pass failed", queue=self.name, key=_spelled(key), code=error.code, error=error.message)
         except Exception:
             failed = True
-            log.exception("pass failed", queue=self.name, key=str(key))
+            log.exception("pass failed", queue=self.name, key=_spelled(key))
         self._settle(key, delay, failed)
 
     def _settle(self, key: K, delay: float | None, failed: bool) -> None:
@@ -212,3 +212,8 @@ class Queue(Generic[K]):
         if self.meter:
             self.meter.retried()
         return min(self._longest, self._first * 2.0 ** min(count, 32))
+
+
+def _spelled(key: Hashable) -> str:
+    """A key as people write it: `shop/web`."""
+    return "/".join(map(str, key)) if isinstance(key, tuple) else str(key)

@@ -2,12 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 
+from analysis.schema import parse_time
 from rollouts.api.labels import POD_TEMPLATE_HASH
 from rollouts.kube.fields import number, part, parts, text
 from rollouts.kube.refs import Obj, controller_of, name_of, uid_of
 from rollouts.view.pods import pod_status
 
+_RECENT = timedelta(minutes=15)
 _COUNTS = ("successful", "failed", "inconclusive", "error")
 
 
@@ -32,6 +35,23 @@ def run_troubles(rollout: Obj, runs: Iterable[Obj]) -> Iterator[str]:
         if text(run, "metadata", "labels", POD_TEMPLATE_HASH) == version:
             results = parts(run, "status", "metricResults")
             yield from (f"{name_of(run)}: {_measured(result)}" for result in results if _some_bad(result))
+
+
+def warnings(events: Iterable[Obj], now: datetime) -> Iterator[str]:
+    """The newest Warning of each reason that was told within the last quarter of an hour, newest first."""
+    recent = [
+        (age, each) for each in events if (age := now - _told(each)) < _RECENT and text(each, "type") == "Warning"
+    ]
+    seen = set()
+    for age, each in sorted(recent, key=lambda one: one[0]):
+        if (reason := text(each, "reason")) not in seen:
+            seen.add(reason)
+            yield f"{max(0, int(age.total_seconds()))} s ago, {reason}: {text(each, 'message')}"
+
+
+def _told(event: Obj) -> datetime:
+    moments = (text(event, "lastTimestamp"), text(event, "eventTime"), text(event, "metadata", "creationTimestamp"))
+    return parse_time(next(filter(None, moments)))
 
 
 def _controlled_by(obj: Obj, uid: str) -> bool:

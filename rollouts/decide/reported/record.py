@@ -19,7 +19,7 @@ def refused(
     """
     stored = world.rollout.status
     if not isinstance(action, CreateReplicaSet):
-        return stored, (Event("ReconciliationError", f"Reconciliation failed with error: {error}", "Warning"),)
+        return stored, (failed(error),)
     if taken:
         return stored.model_copy(update={"collision_count": (stored.collision_count or 0) + 1}), ()
     message = wording.replica_set_create_error(action.name, error)
@@ -27,3 +27,8 @@ def refused(
     current.put(wording.PROGRESSING, "False", wording.REPLICA_SET_CREATE_ERROR, message)
     event = Event(wording.REPLICA_SET_CREATE_ERROR, message, "Warning")
     return stored.model_copy(update={"conditions": current.done()}), (event,)
+
+
+def failed(error: str) -> Event:
+    """What a pass tells that came to nothing for this reason."""
+    return Event("ReconciliationError", f"Reconciliation failed with error: {error}", "Warning")
