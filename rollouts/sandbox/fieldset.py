@@ -16,7 +16,6 @@ Path: TypeAlias = tuple[str, ...]
 FieldSet: TypeAlias = frozenset[Path]
 
 _REF = "$ref"
-_NO_DEFINITIONS: Mapping[str, Obj] = {}
 
 
 @dataclass(frozen=True, slots=True)
