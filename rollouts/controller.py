@@ -92,6 +92,8 @@ class RolloutController:
         now = self._clock()
         world = self._observer.world(obj)
         plan = self._decide(world, now)
+        if plan.invalid and self._ties.pulse is not None:
+            self._ties.pulse.refused(ROLLOUT.kind, *key)
         outcome = await self._applier.apply(obj, world, plan)
         if outcome.astray:
             self._recorder.record_all(obj, outcome.events)

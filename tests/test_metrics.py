@@ -208,6 +208,22 @@ def test_a_metric_is_labelled_dry_by_the_rules_of_the_run_before_anything_was_me
         assert all('dry_run="false"' in line for line in shown if line not in dry)
 
 
+def test_bounds_of_buckets_are_written_as_go_writes_them(metrics: Metrics) -> None:
+    """Alerts name them: `rollout_duration_seconds_bucket{le="600"}`."""
+    metrics.update_ended("Promoted", 100, 20)
+    metrics.reconciled("Rollout", "prod", "shop", 0.02)
+    metrics.meter("Rollouts").finished(1)
+
+    def bounds(name: str) -> list[str]:
+        return re.findall(r'le="([^"]+)"', "".join(lines(metrics, f"{name}_bucket")))
+
+    assert bounds("rollout_duration_seconds")[:2] == ["30", "60"]
+    assert bounds("rollout_reconcile") == ["0.01", "0.15", "0.25", "0.5", "1", "+Inf"]
+    assert bounds("workqueue_work_duration_seconds")[3:] == [
+        *("9.999999999999999e-06", "9.999999999999999e-05", "0.001", "0.01", "0.1", "1", "10", "+Inf")
+    ]
+
+
 def test_machines_have_the_names_that_go_gives_them(monkeypatch: pytest.MonkeyPatch) -> None:
     for machine, label in (("x86_64", "amd64"), ("aarch64", "arm64"), ("riscv64", "riscv64")):
         monkeypatch.setattr("platform.machine", partial(str, machine))
@@ -293,6 +309,6 @@ def test_a_histogram_of_an_object_has_the_buckets_that_its_durations_fall_into(m
         metrics.reconciled("Rollout", "prod", "shop", seconds)
     found = [re.search(r'le="(.*?)".* (.*)', line) for line in lines(metrics, "rollout_reconcile_bucket")]
     assert {each[1]: float(each[2]) for each in found if each} == {
-        "0.01": 1, "0.15": 1, "0.25": 2, "0.5": 3, "1.0": 3, "+Inf": 4,
+        "0.01": 1, "0.15": 1, "0.25": 2, "0.5": 3, "1": 3, "+Inf": 4,
     }  # fmt: skip
     assert lines(metrics, "rollout_reconcile_sum")[0].endswith(" 7.51")

@@ -95,8 +95,10 @@ def _conditions(view: View, phase: str, message: str) -> tuple[Condition, ...]:
         told = ("True", "ReplicaSetUpdated", f'Experiment "{name}" is progressing.')
     elif phase == RUNNING:
         told = ("True", "NewReplicaSetAvailable", f'Experiment "{name}" is running.')
+    elif phase == SUCCESSFUL:
+        told = ("False", "ExperimentCompleted", f'Experiment "{name}" has successfully ran and completed.')
     else:
-        why = f": {message}" if message and phase != SUCCESSFUL else ""
+        why = f": {message}" if message else ""
         told = ("False", "ExperimentCompleted", f'Experiment "{name}" has ended: {phase}{why}')
     return with_condition(kept, PROGRESSING, *told, now=view.now)
 

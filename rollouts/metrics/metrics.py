@@ -8,6 +8,8 @@ import asyncio
 import platform
 import re
 from collections.abc import Iterable, Iterator
+from itertools import accumulate, repeat
+from operator import mul
 from typing import Any
 
 from prometheus_client import (
@@ -34,7 +36,8 @@ LINGER = 65.0
 """Seconds for which the series of a deleted object stay."""
 
 _SECONDS = (0.01, 0.15, 0.25, 0.5, 1)
-_QUEUE_SECONDS = tuple(10.0**exponent for exponent in range(-8, 2))
+_QUEUE_SECONDS = tuple(accumulate(repeat(10.0, 9), mul, initial=10e-9))
+"""To the last digit as Go multiplies them."""
 _WHOLE = (30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800)
 _PROGRESSION = (30, 60, 120, 300, 600, 900, 1800, 3600)
 _MANUAL_PAUSE = (0, 60, 300, 600, 1800, 3600, 7200, 14400, 28800)
@@ -48,6 +51,9 @@ _NAMELESS = frozenset({"events", "replicasets"})
 _SUFFIXED = re.compile(
     rb"^(# HELP |# TYPE )?(\w+_reconcile_error|notification_send_success|notification_send_error)_total", re.MULTILINE
 )
+
+_WHOLE_BOUND = re.compile(rb'(?<=le=")(\d+)\.0(?=")')
+"""Go writes bounds of buckets without a fraction, and queries name them: le="600"."""
 
 
 class Metrics:
@@ -103,6 +109,10 @@ class Metrics:
         if failed:
             self._failed[kind].add(namespace, name)
 
+    def refused(self, kind: str, namespace: str, name: str) -> None:
+        """A pass found a spec that cannot be acted on: an error to whoever is alerted by them."""
+        self._failed[kind].add(namespace, name)
+
     def event(self, about: Obj, type: str, reason: str) -> None:
         """An event was recorded (`rollouts.kube.events.OnEvent`); those of Rollouts are counted."""
         if about.get("kind") == "Rollout":
@@ -148,7 +158,7 @@ class Metrics:
 
     def expose(self) -> bytes:
         """Everything, in Prometheus' text format (CONTENT_TYPE)."""
-        return _SUFFIXED.sub(rb"\1\2", generate_latest(self.registry))
+        return _WHOLE_BOUND.sub(rb"\1", _SUFFIXED.sub(rb"\1\2", generate_latest(self.registry)))
 
     def live(self) -> Iterator[Metric]:
         """What is true just now: the objects, and the queues."""

@@ -45,6 +45,17 @@ def test_a_new_template_is_created_at_the_size_of_the_first_step_and_the_steps_b
     assert not toy.step(), "and nothing more before pods come"
 
 
+def test_an_update_that_begins_without_pods_says_that_it_goes_on() -> None:
+    """As after a step that measures: nothing would change the reason before the first pod."""
+    toy = Toy(make.rollout(JUDGED, make.weight(40)))
+    toy.templates[(False, "check")] = make.analysis_template()
+    toy.run()
+    toy.image(V2)
+    toy.step()
+    assert toy.log[-1] == f"create r-{make.hash_of(V2)} 0"
+    assert told(toy, "Progressing") == ("True", "ReplicaSetUpdated")
+
+
 def test_a_rollback_to_a_version_without_pods_is_told_as_an_update_that_takes_no_steps() -> None:
     """Upstream begins at the first step and leaves it at once; it may tell a step beyond the last."""
     toy = updated(deployed(make.weight(20), make.pause(), rollbackWindow={"revisions": 1}))

@@ -35,6 +35,7 @@ from rollouts.kube.refs import (
 )
 from rollouts.kube.watch import IN_PROCESS
 from rollouts.manager import Controllers
+from rollouts.metrics import Metrics
 from rollouts.sandbox import clock
 from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.dialects.istio import VIRTUAL_SERVICE
@@ -86,6 +87,7 @@ class Stage:
         self._task: asyncio.Task[None] | None = None
         self.controllers: Controllers
         self.line: Line
+        self.metrics: Metrics
 
     async def __aenter__(self) -> Self:
         await self.cluster.__aenter__()
@@ -113,10 +115,12 @@ class Stage:
     def start(self) -> None:
         """A controller begins its work, knowing nothing but what the cluster holds."""
         self.line = Line(self.server.as_user("controller"))
+        self.metrics = Metrics("stage")
         settings = parse(list(self.flags), {})
         self.controllers = Controllers(
-            self.line, settings, clock=clock.now, pace=IN_PROCESS, http=self.prometheus.http()
+            self.line, settings, clock=clock.now, pace=IN_PROCESS, http=self.prometheus.http(), metrics=self.metrics
         )
+        self.metrics.sources = self.controllers.sources
         self._task = asyncio.create_task(self.controllers.run(), name="controller")
 
     async def stop(self) -> None:

@@ -52,6 +52,7 @@ async def test_two_versions_run_beside_each_other_until_the_duration_is_over() -
         assert template_of(stage)["status"] == "Successful"
         progressing = condition(stage, "Progressing")
         assert (progressing["status"], progressing["reason"]) == ("False", "ExperimentCompleted")
+        assert progressing["message"] == 'Experiment "e" has successfully ran and completed.'
 
 
 async def test_a_replica_set_is_named_labelled_and_owned_as_clients_expect() -> None:

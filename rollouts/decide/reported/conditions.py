@@ -71,8 +71,10 @@ def conditions(
     if aborted:
         events += _aborted(ctx, current, said)
     created = next((item for item in said if isinstance(item, CreateReplicaSet)), None)
-    if created is not None:
+    if created is not None and created.replicas:
         _progressing(current, wording.NEW_REPLICA_SET_CREATED, wording.replica_set_created(created.name))
+    elif created is not None:  # for as long as no pod changes nothing would say that it goes on
+        _progressing(current, wording.REPLICA_SET_UPDATED, wording.replica_set_progressing(created.name))
     elif not aborted and not (paused and not is_completed(status)):
         _progress(ctx, current, status, healthy=healthy, became_unhealthy=became_unhealthy)
     _pause(ctx, current, status, paused=paused)
