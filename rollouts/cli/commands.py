@@ -72,6 +72,11 @@ def _looking(commands: "Commands") -> None:
     why = _command(commands, ("why",), "why:why", "say what a Rollout waits for, and what is to be done next")
     why.add_argument("name", metavar="ROLLOUT")
     add_router_flags(why)
+    lint = _command(commands, ("lint",), "lint:plugin", "find what is wrong with manifests, without a cluster")
+    lint.add_argument(
+        "-f", "--filename", dest="files", action="append", required=True, metavar="FILE", help="a file or a folder"
+    )
+    lint.set_defaults(offline=True)
     version = _command(commands, ("version",), "version:version", "print the version")
     version.set_defaults(offline=True)
     switch(version, "--short", help="only the number")

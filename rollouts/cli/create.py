@@ -50,7 +50,7 @@ def _read(file: str) -> str:
     try:
         return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandFailed(f"{file}: {error}") from error
+        raise CommandFailed(f"{file}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _parse(file: str, text: str) -> list[Any]:

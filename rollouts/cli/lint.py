@@ -31,20 +31,29 @@ def parser() -> Parser:
 def run(argv: Sequence[str]) -> int:
     """One command line; the exit code: 1 for an error in the manifests, or after `Error: …` on stderr."""
     args = parser().parse_args(argv)
-    from rollouts.lint import Severity, lint
-    from rollouts.lint.manifests import Unreadable
-
     if args.rules:
         _list_rules()
         return 0
     if not args.paths:
         parser().error("name files or folders to lint")
+    return _linted(args.paths, args.format)
+
+
+def plugin(args: argparse.Namespace) -> int:
+    """`kubectl argo rollouts lint -f FILE`: the same rules under the name that scripts know."""
+    return _linted(args.files, "text")
+
+
+def _linted(paths: Sequence[str], form: str) -> int:
+    from rollouts.lint import Severity, lint
+    from rollouts.lint.manifests import Unreadable
+
     try:
-        findings = lint(args.paths)
+        findings = lint(paths)
     except Unreadable as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
-    _print_json(findings) if args.format == "json" else _print_text(findings)
+    _print_json(findings) if form == "json" else _print_text(findings)
     return int(any(finding.severity is Severity.ERROR for finding in findings))
 
 

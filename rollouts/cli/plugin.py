@@ -24,8 +24,7 @@ def run(argv: Sequence[str]) -> int:
         root.print_help()
         return 0
     if args.offline:
-        load(args.command)(args)
-        return 0
+        return load(args.command)(args) or 0
     return _with_cluster(args)
 
 

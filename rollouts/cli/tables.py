@@ -34,7 +34,7 @@ def rollout_row(rollout: Obj, *, namespaces: bool = False, timestamp: datetime |
     canary = strategy_of(rollout) == "Canary"
     cells = [
         name_of(rollout),
-        strategy_of(rollout),
+        strategy_of(rollout) or "unknown",
         rollout_phase(rollout).phase,
         (step_text(rollout) if canary else "") or "-",
         str(set_weight(rollout)) if canary else "-",

@@ -8,10 +8,12 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import yaml
 
 from rollouts.cli import main, plugin
 from rollouts.cli.commands import parser
 from rollouts.cli.flags import Parser, access_of
+from tests import make
 from tests.cli.served import parse
 
 BIN = Path(sys.executable).parent
@@ -108,6 +110,18 @@ def test_the_version_is_told_without_a_cluster(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out.startswith("kubectl-argo-rollouts: v")
     assert main.run(["version"]) == 0
     assert capsys.readouterr().out.startswith("rollouts v")
+
+
+def test_lint_of_the_plugin_needs_no_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    good.write_text(yaml.safe_dump(make.rollout(make.weight(20), make.pause())))
+    bad.write_text(yaml.safe_dump(make.rollout(make.weight(120))))
+    assert plugin.run(["lint", "-f", str(good)]) == 0
+    assert capsys.readouterr().out == ""
+    assert plugin.run(["lint", "--filename", str(good), "-f", str(bad)]) == 1
+    told = capsys.readouterr().out
+    assert told.startswith(f"{bad}:")
+    assert ": error: spec.strategy.steps[0].setWeight: Invalid value: 120" in told
 
 
 def test_a_configuration_that_is_not_there_is_an_error_of_one_line(
