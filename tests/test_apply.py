@@ -13,7 +13,7 @@ from rollouts.kube.refs import POD, Obj
 from rollouts.observe.caches import fresh_caches
 from rollouts.observe.routing import Routing
 from rollouts.sandbox import clock
-from rollouts.sandbox.server import ApiServer
+from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.traffic.base import TrafficSettings
 from tests import make
 

@@ -13,7 +13,7 @@ from rollouts.kube.access import AccessError
 from rollouts.kube.clock import wall_clock
 from rollouts.main import _job_wire, _until_stopped
 from rollouts.manager import Controllers
-from rollouts.sandbox.server import ApiServer
+from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.settings import Settings
 
 

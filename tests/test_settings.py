@@ -14,7 +14,7 @@ from rollouts.kube.clock import wall_clock
 from rollouts.kube.lease import Terms
 from rollouts.logs import configure
 from rollouts.manager import Controllers
-from rollouts.sandbox.server import ApiServer
+from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.settings import Settings, SettingsError, help_text, parse, parse_or_exit
 from rollouts.settings.flags import FLAGS
 

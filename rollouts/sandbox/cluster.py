@@ -13,14 +13,14 @@ from rollouts.kube.refs import CRD, Obj
 from rollouts.kube.watch import IN_PROCESS, Pace
 from rollouts.kube.wire import Wire
 from rollouts.sandbox import clock
-from rollouts.sandbox.garbage import GarbageCollector
+from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.sandbox.kubelet.kubelet import USUAL, Kubelet, Timing
 from rollouts.sandbox.kubelet.runtime import PodRuntime
-from rollouts.sandbox.server import ApiServer
 from rollouts.sandbox.workloads.caches import Caches
 from rollouts.sandbox.workloads.deployment import DeploymentController
 from rollouts.sandbox.workloads.disruption import DisruptionController
 from rollouts.sandbox.workloads.endpoints import EndpointsController
+from rollouts.sandbox.workloads.garbage import GarbageCollector
 from rollouts.sandbox.workloads.job import JobController
 from rollouts.sandbox.workloads.kinds import Kinds
 from rollouts.sandbox.workloads.replicaset import ReplicaSetController

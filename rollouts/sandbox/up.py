@@ -15,13 +15,13 @@ import uvloop
 from rollouts.api.crds import DEFINITIONS, crd
 from rollouts.kube.refs import CRD, NAMESPACE, Obj
 from rollouts.sandbox import clock
+from rollouts.sandbox.apiserver.server import ApiServer
+from rollouts.sandbox.apiserver.web.http import serving
 from rollouts.sandbox.app import HttpPods
 from rollouts.sandbox.cluster import CONTROLLERS, Cluster, causes
 from rollouts.sandbox.gateway import Gateway
-from rollouts.sandbox.http import serving
 from rollouts.sandbox.kubeconfig import kubeconfig, remove, write
 from rollouts.sandbox.manifests import manifest
-from rollouts.sandbox.server import ApiServer
 
 CONTROLLER_NAMESPACE = "argo-rollouts"
 """Where a controller keeps its lease; there from the start, so that one can be run on the sandbox at once."""

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from rollouts.api.crds import DEFINITIONS, Definition, crd, crd_yaml, write
-from rollouts.sandbox.schema import compile_schema
+from rollouts.sandbox.apiserver.types.schema import compile_schema
 from tests.api.shared import needs_shared, of_kind
 
 FOLDER = Path(__file__).parents[2] / "crds"

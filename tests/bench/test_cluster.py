@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from rollouts.kube.refs import Obj
+from rollouts.sandbox.apiserver.server import Request
 from rollouts.sandbox.bench.audit import AuditLog
 from rollouts.sandbox.bench.latency import Latencies, percentile
-from rollouts.sandbox.server import Request
 
 
 def line(agent: str, verb: str, resource: str, stage: str = "ResponseComplete", **more: str) -> str:

@@ -4,13 +4,13 @@ import os
 
 import pytest
 
+from rollouts.sandbox.apiserver.server import Request
 from rollouts.sandbox.bench import parse, report
 from rollouts.sandbox.bench.calls import calls_of
 from rollouts.sandbox.bench.course import Result
 from rollouts.sandbox.bench.decisions import DecisionTime
 from rollouts.sandbox.bench.fleet import ISTIO, PLAIN
 from rollouts.sandbox.bench.usage import Unmeasurable, usage
-from rollouts.sandbox.server import Request
 
 MB = 1024 * 1024
 CALLS = {"patch rollouts/status": 20, "create events": 8, "create replicasets": 2, "patch replicasets": 8}

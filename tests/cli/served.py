@@ -23,7 +23,7 @@ from rollouts.kube.refs import (
     Resource,
 )
 from rollouts.kube.wire import PatchType
-from rollouts.sandbox.server import ApiServer
+from rollouts.sandbox.apiserver.server import ApiServer
 from tests.cli import cluster
 
 _OURS = (ROLLOUT, EXPERIMENT, ANALYSIS_RUN, ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE)

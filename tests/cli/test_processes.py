@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from rollouts.kube.refs import ROLLOUT
-from rollouts.sandbox.http import serving
+from rollouts.sandbox.apiserver.web.http import serving
 from rollouts.sandbox.kubeconfig import kubeconfig, write
 from tests.cli import cluster
 from tests.cli.served import Served

@@ -10,7 +10,7 @@ from rollouts.cli.main import run
 from rollouts.cli.routers import NAMES, given_settings, traffic_settings
 from rollouts.kube.clock import wall_clock
 from rollouts.kube.refs import DEPLOYMENT
-from rollouts.sandbox.server import ApiServer
+from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.settings.flags import FLAGS
 from rollouts.traffic.base import TrafficSettings
 from tests import make

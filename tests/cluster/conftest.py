@@ -13,11 +13,11 @@ import yaml
 from rollouts.kube.refs import Obj
 from rollouts.kube.wire import Wire
 from rollouts.sandbox import clock
+from rollouts.sandbox.apiserver.server import ApiServer
+from rollouts.sandbox.apiserver.web.http import serving
 from rollouts.sandbox.controlplane.binaries import Binaries, find_or_build, find_or_build_kubectl
 from rollouts.sandbox.controlplane.plane import ControlPlane, control_plane
-from rollouts.sandbox.http import serving
 from rollouts.sandbox.kubeconfig import kubeconfig, write
-from rollouts.sandbox.server import ApiServer
 from tests.cluster.connecting import connected
 from tests.cluster.door import Door, door
 from tests.cluster.kubectl import Kubectl

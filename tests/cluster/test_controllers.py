@@ -10,9 +10,9 @@ import pytest_asyncio
 
 from rollouts.kube.errors import NotFound, TooManyRequests
 from rollouts.kube.refs import CONFIG_MAP, DEPLOYMENT, ENDPOINTS, NAMESPACE, POD, REPLICA_SET, SERVICE, Obj, Resource
+from rollouts.sandbox.apiserver.registry import ENDPOINT_SLICE, POD_DISRUPTION_BUDGET
 from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.kubelet.kubelet import Timing
-from rollouts.sandbox.registry import ENDPOINT_SLICE, POD_DISRUPTION_BUDGET
 from tests.cluster.connecting import connected
 from tests.sandbox.cluster_objects import config_map, pod, workload
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from rollouts.kube.refs import CRD
+from rollouts.sandbox.apiserver.server import ApiServer
+from rollouts.sandbox.apiserver.web.http import serving
 from rollouts.sandbox.clock import now
 from rollouts.sandbox.demo.process import Controller, ControllerFailed
-from rollouts.sandbox.http import serving
 from rollouts.sandbox.kubeconfig import kubeconfig, write
-from rollouts.sandbox.server import ApiServer
 from rollouts.sandbox.up import definitions
 
 

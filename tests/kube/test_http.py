@@ -30,9 +30,9 @@ from rollouts.kube.http import HttpWire, Request, connect
 from rollouts.kube.refs import CONFIG_MAP, SECRET, Obj, name_of
 from rollouts.kube.watch import Pace, Watcher
 from rollouts.kube.wire import PatchType, WatchEvent
-from rollouts.sandbox.http import serving
+from rollouts.sandbox.apiserver.server import ApiServer
+from rollouts.sandbox.apiserver.web.http import serving
 from rollouts.sandbox.kubeconfig import kubeconfig
-from rollouts.sandbox.server import ApiServer
 from tests.kube.scripted import stopped
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

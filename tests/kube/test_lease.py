@@ -9,7 +9,7 @@ from rollouts.kube.errors import ApiError, Unreachable
 from rollouts.kube.lease import LeadershipLost, Lease, Terms
 from rollouts.kube.refs import LEASE, Obj, Resource
 from rollouts.sandbox import clock
-from rollouts.sandbox.server import ApiServer
+from rollouts.sandbox.apiserver.server import ApiServer
 from tests.kube.scripted import loop_time, stopped, until
 
 pytestmark = pytest.mark.virtual

@@ -12,8 +12,8 @@ from rollouts.kube.refs import CRD, ENDPOINTS, Obj
 from rollouts.prober.balancers import BalancerChecks, Names, bindings
 from rollouts.prober.elb import Elb
 from rollouts.prober.prober import Finding
+from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.sandbox.clock import now
-from rollouts.sandbox.server import ApiServer
 from tests.prober.cloud import TAG, Cloud, cloud
 from tests.stories.families import definition
 

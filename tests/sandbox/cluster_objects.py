@@ -4,7 +4,7 @@ from typing import Any
 
 from rollouts.kube.refs import Obj, Resource
 from rollouts.sandbox import clock
-from rollouts.sandbox.server import ApiServer
+from rollouts.sandbox.apiserver.server import ApiServer
 
 WIDGET = Resource("example.com", "v1", "widgets", "Widget")
 

@@ -9,9 +9,9 @@ import yaml
 from kubernetes_asyncio import client
 
 from rollouts.kube.refs import POD
-from rollouts.sandbox.builtins import definition_name, definitions, wire_fields
-from rollouts.sandbox.openapi import typed
-from rollouts.sandbox.registry import Registry
+from rollouts.sandbox.apiserver.registry import Registry
+from rollouts.sandbox.apiserver.types.builtins import definition_name, definitions, wire_fields
+from rollouts.sandbox.apiserver.web.openapi import typed
 
 _PLAIN = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
 _FREE = ("x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields")
@@ -67,7 +67,7 @@ def test_every_served_kind_has_its_type() -> None:
 
 
 def test_every_description_belongs_to_a_field() -> None:
-    said = yaml.safe_load(files("rollouts.sandbox").joinpath("typedocs.yaml").read_text())
+    said = yaml.safe_load(files("rollouts.sandbox.apiserver.types").joinpath("typedocs.yaml").read_text())
     for kind, lines in said.items():
         fields = definitions()[definition_name(kind)].get("properties", {})
         assert {*lines} - {"about"} <= {*fields}, kind

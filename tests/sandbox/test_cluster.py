@@ -6,8 +6,8 @@ import pytest
 from rollouts.kube.errors import Unreachable
 from rollouts.kube.refs import CRD, DEPLOYMENT, POD, REPLICA_SET, Resource, name_of
 from rollouts.sandbox import clock
+from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.sandbox.cluster import Cluster
-from rollouts.sandbox.server import ApiServer
 from tests.sandbox.objects import deployment, names_of, pod, replica_set, template, until
 
 

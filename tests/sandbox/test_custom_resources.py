@@ -6,7 +6,7 @@ import pytest
 
 from rollouts.kube.errors import Invalid, NotFound
 from rollouts.kube.refs import CRD, Obj, Resource
-from rollouts.sandbox.server import ApiServer
+from rollouts.sandbox.apiserver.server import ApiServer
 from tests.sandbox.cluster_objects import WIDGET, server, widget, widgets
 
 SPEC: Obj = {

@@ -4,7 +4,7 @@ import pytest
 
 from rollouts.kube.errors import Conflict, Invalid, NotFound, Refused
 from rollouts.kube.refs import CONFIG_MAP, CRD, JOB, NAMESPACE, POD, REPLICA_SET
-from rollouts.sandbox.server import ApiServer
+from rollouts.sandbox.apiserver.server import ApiServer
 from tests.sandbox.cluster_objects import WIDGET, config_map, pod, server, widget, widgets, workload
 
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from rollouts.kube.refs import POD, SERVICE, Obj
+from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.sandbox.app import HttpPods
 from rollouts.sandbox.clock import now
 from rollouts.sandbox.dialects.istio import VIRTUAL_SERVICE
@@ -15,7 +16,6 @@ from rollouts.sandbox.gateway import Gateway
 from rollouts.sandbox.kubelet.script import ADDRESS
 from rollouts.sandbox.load import Load
 from rollouts.sandbox.manifests import create, manifest
-from rollouts.sandbox.server import ApiServer
 from rollouts.sandbox.stats import NOBODY
 from tests.sandbox.dataplane import eventually, make_pod, make_service, make_virtual_service, to
 

@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 
 from rollouts.kube.refs import CONFIG_MAP, CRD, POD
-from rollouts.sandbox.http import serving
-from rollouts.sandbox.server import ApiServer
+from rollouts.sandbox.apiserver.server import ApiServer
+from rollouts.sandbox.apiserver.web.http import serving
 from tests.sandbox.cluster_objects import config_map, pod, server, widgets
 
 MAPS = "/api/v1/namespaces/default/configmaps"

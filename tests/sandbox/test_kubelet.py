@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from rollouts.kube.refs import POD, Obj, Resource, name_of
+from rollouts.sandbox.apiserver.registry import NODE
 from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.kubelet.kubelet import Kubelet, Timing
 from rollouts.sandbox.kubelet.script import PodScript, ScriptError
-from rollouts.sandbox.registry import NODE
 from tests.sandbox.objects import SCRIPT, exists, pod, reason, status_of, until, waiting
 
 pytestmark = pytest.mark.virtual

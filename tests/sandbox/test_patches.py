@@ -4,8 +4,8 @@ import pytest
 
 from rollouts.kube.errors import ApiError, Refused
 from rollouts.kube.refs import Obj
-from rollouts.sandbox.patches import json_patch, merge
-from rollouts.sandbox.strategic import strategic_merge
+from rollouts.sandbox.apiserver.merging.patches import json_patch, merge
+from rollouts.sandbox.apiserver.merging.strategic import strategic_merge
 
 DOC: Obj = {"a": {"b": [1, 2, 3], "c": {"d": "e"}}, "x/y": 1}
 

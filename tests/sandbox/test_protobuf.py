@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from rollouts.kube.errors import Refused
-from rollouts.sandbox.protobuf import decode
+from rollouts.sandbox.apiserver.web.protobuf import decode
 from tests.sandbox.wireformat import body, number, piece, varint
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from rollouts.kube.errors import Refused
 from rollouts.kube.refs import Obj
-from rollouts.sandbox.rbac import ADMIN, Attempt, Policy, impersonated
-from rollouts.sandbox.reviews import reviewed
+from rollouts.sandbox.apiserver.rbac import ADMIN, Attempt, Policy, impersonated
+from rollouts.sandbox.apiserver.reviews import reviewed
 
 ROBOT = impersonated("system:serviceaccount:team:robot")
 ANN = impersonated("ann", ["devs"])

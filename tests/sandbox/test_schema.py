@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from rollouts.kube.refs import Obj
-from rollouts.sandbox.schema import compile_schema
+from rollouts.sandbox.apiserver.types.schema import compile_schema
 
 SPEC: Obj = {
     "type": "object",

@@ -1,7 +1,7 @@
 import pytest
 
 from rollouts.kube.errors import Refused
-from rollouts.sandbox.selectors import label_selector, parse_fields, parse_labels
+from rollouts.sandbox.apiserver.selectors import label_selector, parse_fields, parse_labels
 
 LABELS = {"app": "web", "tier": "front", "example.com/rank": "3"}
 

@@ -18,7 +18,7 @@ from rollouts.kube.refs import (
     Resource,
 )
 from rollouts.kube.wire import PatchType, Wire
-from rollouts.sandbox.server import ApiServer, Request
+from rollouts.sandbox.apiserver.server import ApiServer, Request
 from tests.sandbox.cluster_objects import WIDGET, config_map, pod, server, widget, widgets, workload
 
 

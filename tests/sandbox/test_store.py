@@ -2,8 +2,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollouts.kube.refs import Obj
-from rollouts.sandbox.selectors import Selection, parse_labels
-from rollouts.sandbox.store import Change, Store
+from rollouts.sandbox.apiserver.selectors import Selection, parse_labels
+from rollouts.sandbox.apiserver.store import Change, Store
 
 KEY = ("", "things")
 LABELS = st.dictionaries(st.sampled_from("ab"), st.sampled_from(["", "1", "2"]), max_size=2)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from rollouts.kube.refs import Obj
-from rollouts.sandbox.printcolumns import builtin_columns
-from rollouts.sandbox.tables import custom_columns, find, lasted, table
+from rollouts.sandbox.apiserver.web.printcolumns import builtin_columns
+from rollouts.sandbox.apiserver.web.tables import custom_columns, find, lasted, table
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ import pytest
 from rollouts.kube.errors import ApiError, Gone, Refused
 from rollouts.kube.refs import CONFIG_MAP, CRD, NAMESPACE, POD
 from rollouts.kube.wire import WatchEvent
-from rollouts.sandbox.server import ApiServer
+from rollouts.sandbox.apiserver.server import ApiServer
 from tests.sandbox.cluster_objects import config_map, pod, server
 
 pytestmark = pytest.mark.virtual

@@ -9,7 +9,7 @@ import yaml
 
 from rollouts.decide.plan import Destination, Split
 from rollouts.decide.world import Hash
-from rollouts.sandbox.schema import Node, compile_schema
+from rollouts.sandbox.apiserver.types.schema import Node, compile_schema
 from tests.traffic.stage import Obj, Objects, header, mirror, split
 from tests.traffic.users import DEFINED, MANAGED, Users
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from rollouts.sandbox.server import Request
+from rollouts.sandbox.apiserver.server import Request
 
 
 class AuditLog:

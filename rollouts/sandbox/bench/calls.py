@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from rollouts.sandbox.server import Request
+from rollouts.sandbox.apiserver.server import Request
 
 Calls = Mapping[str, int]
 """Number of calls by `<verb> <resource>[/<subresource>]`."""

@@ -16,13 +16,13 @@ from aiohttp import web
 
 from rollouts.kube.wire import Wire
 from rollouts.sandbox import clock
+from rollouts.sandbox.apiserver.server import ApiServer, Request
+from rollouts.sandbox.apiserver.web.http import serving
 from rollouts.sandbox.bench.usage import Usage, usage
 from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.demo.process import Controller
-from rollouts.sandbox.http import serving
 from rollouts.sandbox.kubeconfig import kubeconfig, write
 from rollouts.sandbox.kubelet.kubelet import Timing
-from rollouts.sandbox.server import ApiServer, Request
 from rollouts.sandbox.up import definitions
 
 START_DELAY = 0.3

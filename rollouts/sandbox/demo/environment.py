@@ -9,17 +9,17 @@ from pathlib import Path
 from rollouts.kube.refs import POD, SERVICE, Obj
 from rollouts.kube.wire import Wire
 from rollouts.sandbox import clock
+from rollouts.sandbox.apiserver.server import ApiServer
+from rollouts.sandbox.apiserver.web.http import serving
 from rollouts.sandbox.app import HttpPods
 from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.demo.process import Controller
 from rollouts.sandbox.demo.routers import Router
 from rollouts.sandbox.gateway import Gateway
-from rollouts.sandbox.http import serving
 from rollouts.sandbox.kubeconfig import kubeconfig as kubeconfig_of
 from rollouts.sandbox.kubeconfig import write
 from rollouts.sandbox.load import Load
 from rollouts.sandbox.prometheus import Prometheus
-from rollouts.sandbox.server import ApiServer
 from rollouts.sandbox.targets import Discovery
 from rollouts.sandbox.up import definitions
 

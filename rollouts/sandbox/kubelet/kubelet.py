@@ -13,7 +13,8 @@ from rollouts.kube.errors import AlreadyExists
 from rollouts.kube.queue import Queue
 from rollouts.kube.refs import POD, Obj, name_of, namespace_of, uid_of
 from rollouts.kube.wire import PatchType
-from rollouts.sandbox.admission import without_nulls
+from rollouts.sandbox.apiserver.registry import NODE
+from rollouts.sandbox.apiserver.types.admission import without_nulls
 from rollouts.sandbox.clock import Clock
 from rollouts.sandbox.kubelet.runtime import NoRuntime, PodRuntime
 from rollouts.sandbox.kubelet.script import ADDRESS, PodScript, ScriptError
@@ -28,7 +29,6 @@ from rollouts.sandbox.kubelet.status import (
     status_of,
     waiting_status,
 )
-from rollouts.sandbox.registry import NODE
 from rollouts.sandbox.workloads.caches import Caches
 from rollouts.sandbox.workloads.meta import Key, is_deleting, key_of
 from rollouts.sandbox.workloads.pods import is_finished

@@ -1,7 +1,7 @@
 """Who belongs to whom: controllers take in matching objects that have none, and let go of what matches no more."""
 
 from rollouts.kube.refs import Obj, Resource, controller_of, namespace_of, uid_of
-from rollouts.sandbox.selectors import LabelSelector
+from rollouts.sandbox.apiserver.selectors import LabelSelector
 from rollouts.sandbox.workloads.caches import Caches
 from rollouts.sandbox.workloads.meta import is_deleting, owner_reference
 

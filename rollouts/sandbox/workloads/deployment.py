@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from rollouts.kube.errors import AlreadyExists
 from rollouts.kube.queue import Queue
 from rollouts.kube.refs import DEPLOYMENT, POD, REPLICA_SET, Obj, name_of, namespace_of, uid_of
+from rollouts.sandbox.apiserver.selectors import label_selector
 from rollouts.sandbox.clock import Clock
-from rollouts.sandbox.selectors import label_selector
 from rollouts.sandbox.workloads import rolling
 from rollouts.sandbox.workloads.adoption import ORPHANS, by_orphanage, claim
 from rollouts.sandbox.workloads.caches import Caches

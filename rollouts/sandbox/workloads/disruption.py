@@ -7,9 +7,9 @@ from typing import Any
 from analysis.schema import format_time, parse_time
 from rollouts.kube.queue import Queue
 from rollouts.kube.refs import DEPLOYMENT, POD, REPLICA_SET, Obj, controller_of, name_of, namespace_of, uid_of
+from rollouts.sandbox.apiserver.eviction import covers, with_allowance
+from rollouts.sandbox.apiserver.registry import BUILT_INS, POD_DISRUPTION_BUDGET
 from rollouts.sandbox.clock import Clock
-from rollouts.sandbox.eviction import covers, with_allowance
-from rollouts.sandbox.registry import BUILT_INS, POD_DISRUPTION_BUDGET
 from rollouts.sandbox.workloads.caches import Caches
 from rollouts.sandbox.workloads.meta import Key, is_deleting, key_of
 from rollouts.sandbox.workloads.pods import is_ready

@@ -8,8 +8,8 @@ from analysis.schema import format_time
 from rollouts.kube.errors import ApiError
 from rollouts.kube.queue import Queue
 from rollouts.kube.refs import POD, REPLICA_SET, Obj, controller_of, namespace_of, uid_of
+from rollouts.sandbox.apiserver.selectors import label_selector
 from rollouts.sandbox.clock import Clock
-from rollouts.sandbox.selectors import label_selector
 from rollouts.sandbox.workloads.adoption import ORPHANS, by_orphanage, claim
 from rollouts.sandbox.workloads.caches import Caches
 from rollouts.sandbox.workloads.meta import Key, condition, controlling_key, is_deleting, key_of

@@ -10,7 +10,7 @@ from rollouts.kube.events.manifest import reference_to
 from rollouts.kube.events.poster import Poster
 from rollouts.kube.refs import EVENT, Obj
 from rollouts.sandbox import clock
-from rollouts.sandbox.server import ApiServer
+from rollouts.sandbox.apiserver.server import ApiServer
 from tests.kube.events.test_note import note
 
 pytestmark = pytest.mark.virtual

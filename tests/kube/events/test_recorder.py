@@ -11,7 +11,7 @@ from rollouts.kube.events import Recorder, Severity
 from rollouts.kube.events.note import Telling
 from rollouts.kube.refs import EVENT, Obj, Resource
 from rollouts.sandbox import clock
-from rollouts.sandbox.server import ApiServer
+from rollouts.sandbox.apiserver.server import ApiServer
 
 pytestmark = pytest.mark.virtual
 

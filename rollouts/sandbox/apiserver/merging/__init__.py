@@ -1,0 +1,1 @@
+"""Writes that merge: patches of all four types, and who owns which field."""

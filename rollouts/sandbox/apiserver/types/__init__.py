@@ -1,0 +1,1 @@
+"""What objects look like: the built-in kinds and custom resources, their rules and their defaults."""

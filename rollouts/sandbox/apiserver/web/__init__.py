@@ -1,0 +1,1 @@
+"""The API server over HTTP: requests and answers in all their forms."""
