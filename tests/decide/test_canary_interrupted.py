@@ -386,3 +386,20 @@ def test_unready_pods_of_an_interrupted_canary_stay_while_traffic_counts_on_them
     toy.settle()
     assert toy.weights == (60, 40), "stable cannot take the traffic back yet"
     assert sizes(toy, V2) == [3]
+
+
+# ── a step that is skipped ──
+
+
+def test_who_skips_to_a_smaller_share_is_not_given_the_larger_one_while_its_pods_go() -> None:
+    toy = dynamic(make.weight(100), make.weight(40), make.pause())
+    toy.image(V2)
+    toy.settle()
+    assert (toy.weights, sizes(toy, V1, V2)) == ((0, 100), [10, 10])
+    toy.patch_status(currentStepIndex=1)
+    toy.ready(V2)
+    toy.log.clear()
+    toy.settle()
+    assert "weight 100/0" not in toy.log
+    toy.run()
+    assert (toy.weights, sizes(toy, V1, V2)) == ((40, 60), [6, 4])

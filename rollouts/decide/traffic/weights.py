@@ -101,16 +101,23 @@ def target(ctx: Context) -> int:
         return 0
     if not at_wanted_counts(ctx):
         return _before_step(ctx, ctx.new)
-    return ctx.max_weight if ctx.step is None else weight_at(ctx.steps, ctx.index)
+    return _at_step(ctx)
 
 
 def _before_step(ctx: Context, new: ReplicaSet) -> int:
     """The share while the step's pods are not all there: that of the step before. Who skips steps, or returns within
-    the rollback window, never had that share: it is not given before there are pods for it."""
+    the rollback window, never had that share: it is not given before there are pods for it, nor where the step lowers
+    it, for then its pods go."""
+    recorded = ctx.weights.canary.weight if ctx.weights else 0
     before = weight_at(ctx.steps, ctx.index - 1) if ctx.index else 0
-    if enough_available(ctx, new, ceil_share(ctx.replicas, before, ctx.max_weight)):
-        return before
-    return min(before, ctx.weights.canary.weight if ctx.weights else 0)
+    share = min(before, max(recorded, _at_step(ctx)))
+    if enough_available(ctx, new, ceil_share(ctx.replicas, share, ctx.max_weight)):
+        return share
+    return min(share, recorded)
+
+
+def _at_step(ctx: Context) -> int:
+    return ctx.max_weight if ctx.step is None else weight_at(ctx.steps, ctx.index)
 
 
 def must_be_renamed(ctx: Context) -> bool:
