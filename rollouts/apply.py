@@ -34,7 +34,7 @@ from rollouts.decide.plan import (
     UpdateReplicaSet,
     UpdateRollout,
 )
-from rollouts.decide.pods.injected import own_template
+from rollouts.decide.pods.injected import covered, own_template, remembered
 from rollouts.decide.world import World
 from rollouts.kube.cache import Cache
 from rollouts.kube.errors import AlreadyExists, ApiError, NotFound, Refused, TooManyRequests
@@ -174,8 +174,9 @@ class _Deeds:
         except AlreadyExists:
             created = await self.wire.get(REPLICA_SET, self.namespace, action.name)
             ours = (controller_of(created) or {}).get("uid") == uid_of(self.rollout)
-            found = own_template(replica_set(created))
-            if not (ours and templates_equal(self.world.rollout.spec.template, found)):
+            found = replica_set(created)
+            template = covered(self.world.rollout.spec.template, remembered(found))
+            if not (ours and templates_equal(template, own_template(found))):
                 raise
         self._put(self.caches.replica_sets, created)
 

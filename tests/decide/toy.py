@@ -12,7 +12,7 @@ from rollouts.api.template import templates_equal
 from rollouts.apply import replica_set_patch
 from rollouts.decide import decide
 from rollouts.decide import plan as say
-from rollouts.decide.pods.injected import own_template
+from rollouts.decide.pods.injected import covered, own_template, remembered
 from rollouts.decide.world import Hash, Pod, ReplicaSet, Run, Service, World
 from rollouts.kube.patch import apply_merge
 from tests import make
@@ -214,8 +214,9 @@ class Toy:
             annotations=metadata["annotations"],
             labels=metadata["labels"],
             template=action.manifest["spec"]["template"],
+            min_ready_seconds=action.manifest["spec"]["minReadySeconds"],
         )
-        assert templates_equal(self.manifest["spec"]["template"], own_template(created))
+        assert templates_equal(covered(self.manifest["spec"]["template"], remembered(created)), own_template(created))
         return created
 
     # ── what tests ask ──
@@ -260,6 +261,7 @@ def _updated(rs: ReplicaSet, action: say.UpdateReplicaSet) -> ReplicaSet:
         available=min(rs.available, size),
         revision=int(revision) if revision else rs.revision,
         annotations={key: value for key, value in annotations.items() if value is not None},
+        min_ready_seconds=rs.min_ready_seconds if action.min_ready_seconds is None else action.min_ready_seconds,
         template=apply_merge(rs.template, replica_set_patch(action).get("spec", {}).get("template", {})),
     )
 

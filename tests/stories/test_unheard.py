@@ -28,9 +28,13 @@ async def test_a_run_that_the_status_names_and_no_watch_has_told_of_is_kept_and_
         assert stage.status()["canary"]["currentStepAnalysisRunStatus"]["name"] == f"r-{V2}-2-1"
 
 
-async def test_a_replica_set_that_no_watch_has_told_of_is_taken_for_what_it_is() -> None:
+@pytest.mark.parametrize("metadata", [{}, {"canaryMetadata": {"labels": {"tier": "canary"}}}])
+async def test_a_replica_set_that_no_watch_has_told_of_is_taken_for_what_it_is(metadata: make.Obj) -> None:
+    """Also where the canary's metadata covers a label of the template."""
     async with Stage() as stage:
-        await stage.deploy(rollout(make.weight(20), make.pause(), canary={"maxSurge": 1, "maxUnavailable": 0}))
+        manifest = rollout(make.weight(20), make.pause(), canary={"maxSurge": 1, "maxUnavailable": 0, **metadata})
+        manifest["spec"]["template"]["metadata"]["labels"]["tier"] = "web"
+        await stage.deploy(manifest)
         await stage.release("img:2")
         await stage.reaches("Paused")
         cache = stage.controllers.caches.replica_sets

@@ -39,7 +39,11 @@ def remembered(rs: ReplicaSet) -> Injected:
 
 def own_template(rs: ReplicaSet) -> Obj:
     """The ReplicaSet's pod template without what was injected into it: metadata, and a rule against stable's nodes."""
-    added, template = remembered(rs), _without_rule(rs.template)
+    return covered(_without_rule(rs.template), remembered(rs))
+
+
+def covered(template: Obj, added: Injected) -> Obj:
+    """What can still be told of a pod template once this has been injected into it: all but the keys that it covers."""
     if added == NOTHING:
         return template
     metadata = dict(template.get("metadata") or {})
