@@ -156,8 +156,10 @@ def _argument(view: View, arg: Argument) -> Argument:
     """A value is filled in; of a source only a Secret can be read by an AnalysisRun."""
     if arg.value is not None:
         return arg.model_copy(update={"value": fill(arg.value, _values(view)), "value_from": None})
-    secret = arg.value_from.secret_key_ref if arg.value_from else None
-    return arg if secret is not None else arg.model_copy(update={"value_from": None})
+    source = arg.value_from
+    if source is not None and source.secret_key_ref is None and source.field_ref is not None:
+        raise TemplateError(f"args.{arg.name} was not resolved: only a Rollout has fields that an argument can name")
+    return arg
 
 
 def _values(view: View) -> dict[str, str]:

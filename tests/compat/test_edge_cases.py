@@ -5,7 +5,6 @@ Each file of `edges/` belongs to one page of the contract; only `outages` lists 
 (`<file>::<function>`) that fail if it stops being so. `open` lists the numbers that no test holds yet.
 """
 
-import ast
 import re
 import tomllib
 from functools import cache
@@ -14,7 +13,8 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.compat.naming import ROOT, exists
+
 PAGES = sorted((Path(__file__).parent / "edges").glob("*.toml"))
 CONTRACT = ROOT.parent / "shared" / "contract"
 LISTS = {"rollout": "### 10.3", "analysis": "## 7.", "traffic": "## 17."}
@@ -26,20 +26,6 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 @cache
 def read(page: Path) -> dict[str, Any]:
     return tomllib.loads(page.read_text())
-
-
-@cache
-def functions(file: Path) -> frozenset[str]:
-    """The tests that pytest finds in a file, by name."""
-    found = [
-        node for node in ast.parse(file.read_text()).body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
-    return frozenset(node.name for node in found if node.name.startswith("test_"))
-
-
-def exists(test: str) -> bool:
-    file, _, name = test.partition("::")
-    return (ROOT / file).is_file() and name in functions(ROOT / file)
 
 
 def test_each_list_of_the_contract_has_a_file_here() -> None:

@@ -7,20 +7,17 @@ import pytest
 
 from rollouts.api.rollout import Rollout
 from rollouts.decide import decide
+from rollouts.decide.plan import MirrorRoute
 from rollouts.decide.references import fault, spec_fault
+from rollouts.decide.world import Pod
 from tests import make
 from tests.decide import bluegreen
 from tests.decide.bluegreen import ANALYSIS
-from tests.decide.canary import V1, V2, deployed, routed, sizes
+from tests.decide.canary import PREFERRED, REQUIRED, V1, V2, V3, deployed, dynamic, routed, rules, sizes
 from tests.decide.toy import Toy
 
 MANY = 2**31
 NGINX: make.Obj = {**make.ISTIO, "trafficRouting": {"nginx": {"stableIngress": "i"}}}
-
-
-def dynamic(*steps: make.Obj, replicas: int = 10, **canary: Any) -> Toy:
-    asked = {**make.ISTIO, "dynamicStableScale": True, **canary}
-    return deployed(*steps, services=("stable", "canary"), replicas=replicas, canary=asked)
 
 
 def resume(toy: Toy) -> None:
@@ -254,3 +251,211 @@ def test_a_hash_of_a_version_that_nobody_knows_is_refused(whose: str) -> None:
     found = fault(make.world(make.rollout(step), templates={(False, "check"): make.analysis_template()}))
     assert found.startswith("spec.strategy.canary.steps[0].analysis.args: Invalid value: [")
     assert found.endswith(f": podTemplateHashValue has to be Stable or Latest, and is {whose!r}")
+
+
+# ── delays and deadlines, to the second ──
+
+
+@pytest.mark.parametrize(("given", "seconds"), [(None, 30), (5, 5), (0, 0), (-1, 0)])
+@pytest.mark.parametrize("strategy", ["canary", "blueGreen"])
+def test_a_version_that_was_replaced_is_kept_for_its_delay(strategy: str, given: int | None, seconds: int) -> None:
+    if strategy == "canary":
+        toy = routed(scaleDownDelaySeconds=given)
+    else:
+        toy = bluegreen.deployed(5, scaleDownDelaySeconds=given)
+    toy.image(V2)
+    toy.run()
+    assert toy.phase == "Healthy"
+    if seconds:
+        toy.wait(seconds=seconds - 1)
+        toy.run()
+        assert sizes(toy, V1, V2) == [5, 5]
+        toy.wait(seconds=1)
+        toy.run()
+    assert sizes(toy, V1, V2) == [0, 5]
+
+
+@pytest.mark.parametrize(("given", "seconds"), [(None, 30), (5, 5), (0, None)])
+@pytest.mark.parametrize("strategy", ["canary", "blueGreen"])
+def test_an_aborted_version_is_kept_for_its_delay(strategy: str, given: int | None, seconds: int | None) -> None:
+    """A delay of none keeps a preview for good; a canary is then sized like any other, by its weight of 0."""
+    if strategy == "canary":
+        toy = routed(make.weight(100), make.pause(), abortScaleDownDelaySeconds=given)
+    else:
+        toy = bluegreen.deployed(5, autoPromotionEnabled=False, abortScaleDownDelaySeconds=given)
+    toy.image(V2)
+    toy.run()
+    toy.abort()
+    toy.run()
+    if seconds is None:
+        toy.wait(days=9)
+        toy.run()
+        assert sizes(toy, V1, V2) == [5, 0 if strategy == "canary" else 5]
+        return
+    toy.wait(seconds=seconds - 1)
+    toy.run()
+    assert sizes(toy, V1, V2) == [5, 5]
+    toy.wait(seconds=1)
+    toy.run()
+    assert sizes(toy, V1, V2) == [5, 0]
+
+
+def test_an_abort_delay_that_is_taken_away_ends_at_once() -> None:
+    toy = routed(make.weight(100), make.pause(), abortScaleDownDelaySeconds=1000)
+    toy.image(V2)
+    toy.run()
+    toy.abort()
+    toy.run()
+    assert sizes(toy, V2) == [5]
+    toy.manifest["spec"]["strategy"]["canary"]["abortScaleDownDelaySeconds"] = 0
+    toy.run()
+    assert sizes(toy, V2) == [0]
+
+
+def test_without_a_router_a_canary_knows_no_abort_delay() -> None:
+    toy = deployed(make.weight(40), make.pause(), canary={"abortScaleDownDelaySeconds": 1000})
+    toy.image(V2)
+    toy.run()
+    toy.abort()
+    toy.run()
+    assert sizes(toy, V1, V2) == [5, 0]
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(None, [5, 5]), (1, [0, 5]), (0, [0, 0]), (-1, [0, 0])])
+@pytest.mark.parametrize("strategy", ["canary", "blueGreen"])
+def test_as_many_replaced_versions_are_kept_as_the_limit_says_the_newest_first(
+    strategy: str, limit: int | None, kept: list[int]
+) -> None:
+    if strategy == "canary":
+        toy = routed(scaleDownDelayRevisionLimit=limit)
+    else:
+        toy = bluegreen.deployed(5, scaleDownDelayRevisionLimit=limit)
+    for image in (V2, V3):
+        toy.image(image)
+        toy.run()
+    assert sizes(toy, V1, V2, V3) == [*kept, 5]
+
+
+@pytest.mark.parametrize(("given", "seconds"), [({}, 600), ({"progressDeadlineSeconds": 60}, 60)])
+@pytest.mark.parametrize("abort", [None, False, True])
+def test_progress_has_to_be_made_within_its_deadline(given: make.Obj, seconds: int, abort: bool | None) -> None:
+    toy = deployed(make.weight(20), make.pause(), **given, progressDeadlineAbort=abort)
+    toy.image(V2)
+    toy.settle()
+    toy.wait(seconds=seconds)
+    toy.settle()
+    assert toy.phase == "Progressing more replicas need to be updated"
+    toy.wait(seconds=1)
+    toy.settle()
+    assert toy.phase.startswith("Degraded RolloutAborted" if abort else "Degraded ProgressDeadlineExceeded")
+    assert bool(toy.status.get("abort")) == bool(abort)
+
+
+def test_a_deadline_that_is_moved_in_mid_update_counts_from_the_last_progress() -> None:
+    toy = deployed(make.weight(20), make.pause())
+    toy.image(V2)
+    toy.settle()
+    toy.wait(seconds=61)
+    toy.spec(progressDeadlineSeconds=60)
+    toy.settle()
+    assert toy.phase.startswith("Degraded ProgressDeadlineExceeded")
+
+
+# ── the rest of a spec ──
+
+
+@pytest.mark.parametrize(
+    ("limit", "left"), [({}, 10), ({"revisionHistoryLimit": 0}, 0), ({"revisionHistoryLimit": 2}, 2)]
+)
+def test_so_many_replaced_versions_are_remembered(limit: make.Obj, left: int) -> None:
+    toy = deployed(replicas=1, **limit)
+    for number in range(2, 15):
+        toy.image(f"img:{number}")
+        toy.run()
+    assert len(toy.sets) == left + 1
+    assert toy.of("img:14").replicas == 1
+
+
+@pytest.mark.parametrize("strategy", ["canary", "blueGreen"])
+def test_without_a_moment_for_a_restart_the_oldest_pods_stay(strategy: str) -> None:
+    toy = deployed() if strategy == "canary" else bluegreen.deployed(5)
+    toy.pods = [Pod(f"p{number}", toy.of(V1).name, {}, {}, created=toy.now) for number in range(5)]
+    toy.wait(days=900)
+    toy.settle()
+    assert not toy.evicted
+    toy.spec(restartAt=toy.now.isoformat())
+    toy.wait(seconds=1)
+    toy.step()
+    assert toy.evicted == ("p0",)
+
+
+@pytest.mark.parametrize(("services", "selecting"), [({}, {}), ({"canaryService": "canary"}, {"canary": V2})])
+def test_services_are_switched_where_the_spec_names_them(services: make.Obj, selecting: dict[str, str]) -> None:
+    toy = deployed(make.weight(40), make.pause(), services=("stable", "canary"), canary=services)
+    toy.image(V2)
+    toy.run()
+    found = {name: one.hash for name, one in toy.services.items() if one.hash}
+    assert found == {name: make.hash_of(image) for name, image in selecting.items()}
+
+
+@pytest.mark.parametrize(("order", "found"), [(["a", "b"], ["a", "b"]), (["b", "a"], ["b", "a"])])
+def test_routes_of_steps_stand_in_the_order_of_the_managed_ones(order: list[str], found: list[str]) -> None:
+    match = [{"headerName": "x", "headerValue": {"exact": "y"}}]
+    routing = {**make.ISTIO["trafficRouting"], "managedRoutes": [{"name": name} for name in order]}
+    both = ({"setHeaderRoute": {"name": name, "match": match}} for name in ("a", "b"))
+    toy = routed(make.weight(20), *both, make.pause(), trafficRouting=routing)
+    toy.image(V2)
+    toy.run()
+    assert [route.name for route in toy.routes] == found
+
+
+@pytest.mark.parametrize(("given", "percentage"), [({}, 100), ({"percentage": 0}, 0), ({"percentage": 35}, 35)])
+def test_a_mirror_copies_all_requests_or_as_many_as_are_asked_for(given: make.Obj, percentage: int) -> None:
+    routing = {**make.ISTIO["trafficRouting"], "managedRoutes": [{"name": "m"}]}
+    step = {"setMirrorRoute": {"name": "m", "match": [{"path": {"prefix": "/"}}], **given}}
+    toy = routed(make.weight(20), step, make.pause(), trafficRouting=routing)
+    toy.image(V2)
+    toy.run()
+    (route,) = toy.routes
+    assert isinstance(route, MirrorRoute)
+    assert route.percentage == percentage
+
+
+@pytest.mark.parametrize(
+    ("ref", "told"),
+    [
+        ({}, "AnalysisTemplate '' not found"),
+        ({"templateName": "none"}, "AnalysisTemplate 'none' not found"),
+        ({"templateName": "check", "clusterScope": True}, "ClusterAnalysisTemplate 'check' not found"),
+        ({"templateName": "check", "clusterScope": False}, ""),
+    ],
+)
+def test_a_template_is_one_of_the_namespace_unless_it_is_said_to_be_the_clusters(ref: make.Obj, told: str) -> None:
+    step = {"analysis": {"templates": [ref]}}
+    found = fault(make.world(make.rollout(step), templates={(False, "check"): make.analysis_template()}))
+    assert found.endswith(told)
+    assert bool(found) == bool(told)
+
+
+@pytest.mark.parametrize("asked", [None, {REQUIRED: {}}, {PREFERRED: {"weight": 1}}, {PREFERRED: {"weight": 100}}])
+@pytest.mark.parametrize("strategy", ["canary", "blueGreen"])
+def test_new_pods_keep_off_the_nodes_of_stable_ones_as_the_strategy_says(strategy: str, asked: make.Obj | None) -> None:
+    if strategy == "canary":
+        toy = deployed(make.weight(20), make.pause(), canary={"antiAffinity": asked})
+        toy.image(V2)
+        toy.run()
+    else:
+        toy = bluegreen.updated(antiAffinity=asked, autoPromotionEnabled=False)
+    found = rules(toy, V2)
+    assert list(found) == list(asked or ())
+    if asked and PREFERRED in asked:
+        assert [one["weight"] for one in found[PREFERRED]] == [asked[PREFERRED]["weight"]]
+
+
+def test_a_header_route_without_a_name_is_refused() -> None:
+    routing = {**make.ISTIO["trafficRouting"], "managedRoutes": [{"name": "a"}]}
+    canary = {**make.ISTIO, "trafficRouting": routing, "steps": [{"setHeaderRoute": {"match": []}}]}
+    told = spec_fault(Rollout.model_validate(make.rollout(canary=canary)))
+    assert told.startswith(
+        'spec.strategy.steps[0].setHeaderRoute: Invalid value: "": Steps define a route that does not'
+    )

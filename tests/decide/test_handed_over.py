@@ -1,4 +1,4 @@
-"""Whatever a Rollout says of an analysis, an experiment or its pods arrives in what it makes of that: field by field."""
+"""Whatever a Rollout says of analyses, experiments and pods arrives in what it makes of that: field by field."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from analysis.api import AnalysisTemplate
 from rollouts.decide import plan as say
 from tests import make
-from tests.decide.test_canary_story import V1, V2
+from tests.decide.canary import V1, V2
 from tests.decide.toy import Toy
 
 Obj = make.Obj
@@ -225,6 +225,20 @@ def test_what_an_experiment_step_does_not_say_is_not_in_its_experiment() -> None
 # ── pods ──
 
 
+@pytest.mark.parametrize("strategy", ["canary", "blueGreen"])
+def test_a_selector_by_labels_finds_the_pods_and_is_told(strategy: str) -> None:
+    manifest = make.rollout() if strategy == "canary" else make.blue_green()
+    manifest["spec"]["template"]["metadata"]["labels"]["tier"] = "web"
+    manifest["spec"]["selector"] = {"matchLabels": {"tier": "web", "app": "r"}}
+    toy = Recording(manifest, ("active", "preview"))
+    toy.run()
+    (made,) = toy.made["ReplicaSet"]
+    hash = made["metadata"]["labels"]["rollouts-pod-template-hash"]
+    assert made["spec"]["selector"] == {"matchLabels": {"tier": "web", "app": "r", "rollouts-pod-template-hash": hash}}
+    alone = "" if strategy == "canary" else f"rollouts-pod-template-hash={hash},"
+    assert toy.status["selector"] == f"app=r,{alone}tier=web"
+
+
 @pytest.mark.parametrize(
     ("expressions", "told"),
     [
@@ -263,7 +277,7 @@ def test_how_long_pods_have_to_be_ready_is_the_new_replica_sets_and_follows_the_
 @pytest.mark.parametrize("strategy", ["canary", "blueGreen"])
 def test_metadata_of_the_parts_is_in_new_replica_sets_from_the_start(kind: str, strategy: str) -> None:
     parts = ("canaryMetadata", "stableMetadata") if strategy == "canary" else ("previewMetadata", "activeMetadata")
-    said = {name: {kind: {"part": name, "app": "r"}} for name in parts}
+    said: Any = {name: {kind: {"part": name, "app": "r"}} for name in parts}
     if strategy == "canary":
         toy = Recording(make.rollout(make.pause(), canary=said))
     else:
@@ -275,7 +289,7 @@ def test_metadata_of_the_parts_is_in_new_replica_sets_from_the_start(kind: str, 
     assert found == list(parts)
     other = "annotations" if kind == "labels" else "labels"
     assert all("part" not in rs["spec"]["template"]["metadata"].get(other, {}) for rs in toy.made["ReplicaSet"])
-    toy.patch_status(pauseConditions=None)
+    toy.promote()
     toy.run()
     assert toy.of(V2).template["metadata"][kind]["part"] == parts[1]
 

@@ -131,9 +131,11 @@ def test_the_group_is_told_without_the_version() -> None:
 class Handing(Toy):
     """A toy with the Deployment that its Rollout refers to. Which of its pods go, the worst of luck decides."""
 
-    def __init__(self, scale_down: str, size: int = 5, had: int = 5, *, blue_green: bool = False) -> None:
-        canary = make.rollout(replicas=size, canary={"maxSurge": 1, "maxUnavailable": 1})
-        whole = make.blue_green(replicas=size, maxUnavailable=1)
+    def __init__(
+        self, scale_down: str, size: int = 5, had: int = 5, *, blue_green: bool = False, missing: int | str | None = 1
+    ) -> None:
+        canary = make.rollout(replicas=size, canary={"maxSurge": 1, "maxUnavailable": missing})
+        whole = make.blue_green(replicas=size, maxUnavailable=missing)
         super().__init__(whole if blue_green else canary, ("active", "preview") if blue_green else ())
         self.deployment = deployment(had)
         self.scale_down = scale_down
@@ -229,6 +231,20 @@ def test_pods_are_handed_over_one_by_one_as_others_become_available() -> None:
     assert toy.phase == "Healthy"
     assert toy.mark is None
     assert not toy.step()
+
+
+@pytest.mark.parametrize(("missing", "kept"), [(None, 2), (0, 2), (1, 1), ("50%", 1)])
+def test_a_blue_green_rollout_may_miss_no_pod_in_a_hand_over_unless_it_says_so(
+    missing: int | str | None, kept: int
+) -> None:
+    """One of two is there, and one of the Deployment's two: the one that goes may be the one that serves. A quarter of
+    two pods is none."""
+    toy = Handing("progressively", 2, 2, blue_green=True, missing=missing)
+    toy.settle()
+    toy.ready(count=1)
+    toy.deployment["status"]["availableReplicas"] = 1
+    toy.settle()
+    assert toy.deployment["spec"]["replicas"] == kept
 
 
 def test_the_deployment_grows_again_when_pods_that_took_over_are_lost() -> None:

@@ -122,6 +122,19 @@ async def test_a_template_made_in_the_same_moment_counts() -> None:
             await ends(stage, name=name)
 
 
+async def test_a_template_of_the_cluster_judges_where_that_is_said() -> None:
+    async with Stage() as stage:
+        shared = template("check", metric(failureCondition="true"), kind="ClusterAnalysisTemplate")
+        del shared["metadata"]["namespace"]
+        here = template("check")
+        both = [uses("here"), uses("everywhere", clusterScope=True)]
+        await stage.apply(shared, here, experiment(analyses=both, duration="1m"))
+        stage.prometheus.says("errors", 0.01)
+        await ends(stage, "Failed")
+        found = {one["name"]: one["phase"] for one in status_of(stage)["analysisRuns"]}
+        assert found == {"here": "Successful", "everywhere": "Failed"}
+
+
 async def test_arguments_may_name_the_versions_and_the_times() -> None:
     async with Stage() as stage:
         names = ("hash", "rs", "from", "to")
@@ -162,6 +175,15 @@ async def test_an_argument_that_cannot_be_had_ends_it_in_error(arg: Obj, error: 
         await ends(stage, "Error")
         begins = f"Failed to create AnalysisRun for analysis 'check': {error}"
         assert status_of(stage)["message"].startswith(begins)
+
+
+async def test_a_field_is_not_exchanged_for_the_value_that_the_template_has() -> None:
+    async with Stage() as stage:
+        declared = template("check", metric(), args=({"name": "a", "value": "of the template"},))
+        arg = {"name": "a", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+        await stage.apply(declared, experiment(analyses=[uses(args=[arg])]))
+        await ends(stage, "Error")
+        assert "only a Rollout has fields" in status_of(stage)["message"]
 
 
 async def test_dry_run_rules_go_to_the_analysis_that_they_are_about() -> None:

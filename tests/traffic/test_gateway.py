@@ -259,7 +259,10 @@ def test_what_the_configuration_gets_wrong_is_refused() -> None:
     path = f"spec.strategy.canary.trafficRouting.plugins[{GATEWAY_API}]"
     assert Objects().fault(gateway(httpRuote="h")).startswith(f"{path}.httpRuote: Forbidden: unknown field")
     assert Objects().fault(gateway(httpRoutes=[{}])).startswith(f"{path}.httpRoutes[0].name: Invalid value: ")
-    assert Objects().fault(gateway(configMap="older")) == ""
+    assert Objects().fault(gateway(httpRoutes=[{"name": "h", "port": 1}])).startswith(f"{path}.httpRoutes[0].port: ")
+    told = Objects().fault(gateway(tcpRoutes=[{"name": "h"}, {"name": "i", "useHeaderRoutes": True}]))
+    assert told == f"{path}.tcpRoutes[1].useHeaderRoutes: Forbidden: a TCPRoute matches no headers"
+    assert Objects().fault(gateway(configMap="older", tlsRoutes=[{"name": "h", "useHeaderRoutes": False}])) == ""
 
 
 def test_backends_are_told_by_services_so_these_have_to_be_named() -> None:

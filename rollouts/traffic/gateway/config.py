@@ -87,10 +87,20 @@ def read(value: Any) -> tuple[GatewayConfig, str]:
         fault = error.errors(include_url=False)[0]
         where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault["loc"])
         return GatewayConfig(), fielderrors.invalid(f"{PATH}{where}", fault["input"], fault["msg"])
-    for unknown in config.unknown:
-        text = "unknown field; check its spelling and place, or remove it"
-        return config, fielderrors.forbidden(f"{PATH}.{unknown}", text)
-    return config, ""
+    return config, next(_pointless(config), "")
+
+
+def _pointless(config: GatewayConfig) -> Iterator[str]:
+    """Keys that would have no effect."""
+    unknown = "unknown field; check its spelling and place, or remove it"
+    yield from (fielderrors.forbidden(f"{PATH}.{name}", unknown) for name in config.unknown)
+    for kind in KINDS:
+        several: tuple[NamedRoute, ...] = _by_key(config, f"{kind.key}s")
+        for at, route in enumerate(several):
+            where = f"{PATH}.{kind.key}s[{at}]"
+            yield from (fielderrors.forbidden(f"{where}.{name}", unknown) for name in route.unknown)
+            if route.use_header_routes and not kind.headers:
+                yield fielderrors.forbidden(f"{where}.useHeaderRoutes", f"a {kind.resource.kind} matches no headers")
 
 
 def resources(value: Obj) -> tuple[Resource, ...]:
