@@ -17,7 +17,7 @@ from tests.compat.naming import ROOT, exists
 
 PAGES = sorted((Path(__file__).parent / "edges").glob("*.toml"))
 CONTRACT = ROOT.parent / "shared" / "contract"
-LISTS = {"rollout": "### 10.3", "analysis": "## 7.", "traffic": "## 17."}
+LISTS = {"rollout": "### 10.3", "analysis": "## 7.", "traffic": "## 17.", "operations": "## 14."}
 """The heading of the contract's page under which its cases stand."""
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)

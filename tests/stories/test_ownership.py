@@ -3,7 +3,16 @@
 import pytest
 
 from rollouts.api import labels
-from rollouts.kube.refs import ANALYSIS_RUN, DEPLOYMENT, POD, REPLICA_SET, ROLLOUT, SERVICE, controller_of
+from rollouts.kube.refs import (
+    ANALYSIS_RUN,
+    ANALYSIS_TEMPLATE,
+    DEPLOYMENT,
+    POD,
+    REPLICA_SET,
+    ROLLOUT,
+    SERVICE,
+    controller_of,
+)
 from tests import make
 from tests.stories.objects import judged, metric, rollout, service, template
 from tests.stories.stage import Stage
@@ -55,6 +64,18 @@ async def test_a_controller_without_an_instance_leaves_the_others_alone() -> Non
         await stage.apply(foreign)
         await stage.passes(60)
         assert "status" not in stage.rollout()
+
+
+async def test_an_instance_knows_only_its_own_templates() -> None:
+    async with Stage("--instance-id", "blue") as stage:
+        mine = rollout(judged("check"), replicas=1)
+        mine["metadata"]["labels"] = {labels.INSTANCE_ID: "blue"}
+        foreign = template("check", metric("m"))
+        await stage.apply(foreign, mine)
+        await stage.reaches("Degraded")
+        assert "AnalysisTemplate 'check' not found" in stage.phase().message
+        await stage.change(ANALYSIS_TEMPLATE, "check", {"metadata": {"labels": {labels.INSTANCE_ID: "blue"}}})
+        await stage.reaches("Healthy")
 
 
 async def test_a_service_of_another_instance_keeps_its_pods() -> None:
