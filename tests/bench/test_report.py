@@ -82,7 +82,7 @@ def test_the_command_line_chooses_sizes_and_cases() -> None:
     assert parse(["-n", "10", "--istio"]).cases == (ISTIO,)
 
 
-@pytest.mark.parametrize("argv", [["-n", "0"], ["-n", "many"], ["--plain", "--istio"]])
+@pytest.mark.parametrize("argv", [["-n", "0"], ["-n", "many"], ["--plain", "--istio"], ["--deployments"]])
 def test_a_command_line_that_makes_no_sense_is_refused(argv: list[str]) -> None:
     with pytest.raises(SystemExit) as refused:
         parse(argv)

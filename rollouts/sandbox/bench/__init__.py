@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import structlog
 import uvloop
 
-from rollouts.sandbox.bench import analysis, cluster, report, standing
+from rollouts.sandbox.bench import analysis, cluster, deployments, report, standing
 from rollouts.sandbox.bench.course import Stalled, measure
 from rollouts.sandbox.bench.decisions import decision_time
 from rollouts.sandbox.bench.environment import Environment, running
@@ -46,6 +46,7 @@ class Options:
     cluster: bool = False
     standing: int = 0
     analysis: int = 0
+    deployments: bool = False
 
 
 def run(argv: Sequence[str]) -> int:
@@ -90,6 +91,11 @@ def _results(options: Options) -> Iterator[tuple[str, int, list[report.Row], str
             result = _on_a_loop(measure(case, size, place()))
             found = report.rows(result, decisions, real=options.cluster)
             yield case.name, size, found, report.table(result, found), report.data(result, found)
+    for size in options.sizes if options.deployments else ():
+        assert binaries is not None  # it goes with --cluster only
+        bare = cluster.running(binaries, controller=False, managers=[deployments.CONTROLLER])
+        rolled = _on_a_loop(deployments.measure(size, bare))
+        yield "deployments", size, report.rolled_rows(rolled), report.rolled_table(rolled), report.rolled_data(rolled)
     if options.analysis:
         judged = _on_a_loop(analysis.measure(options.analysis, place()))
         yield (
@@ -146,21 +152,27 @@ def parse(argv: Sequence[str]) -> Options:
     parser.add_argument(
         "--analysis", type=_size, nargs="?", const=1000, default=0, metavar="N", help="instead N AnalysisRuns (1000)"
     )
+    parser.add_argument(
+        "--deployments", action="store_true", help="instead as many Deployments, by Kubernetes itself; with --cluster"
+    )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--plain", action="store_true", help="only the plain canary")
     which.add_argument("--istio", action="store_true", help="only the canary with Istio and an analysis step")
     parser.add_argument("--json", default="", metavar="FILE", help="write the numbers there; -: only them, on stdout")
     parser.add_argument("--strict", action="store_true", help="fail when a budget is missed")
     read = parser.parse_args(argv)
+    if read.deployments and not read.cluster:
+        parser.error("--deployments: the sandbox's Deployment controller is none to compare with; add --cluster")
     cases = (PLAIN,) if read.plain else (ISTIO,) if read.istio else (PLAIN, ISTIO)
     return Options(
         tuple(read.n),
-        () if read.analysis else cases,
+        () if read.analysis or read.deployments else cases,
         read.json,
         read.strict,
         read.cluster,
         read.standing,
         read.analysis,
+        read.deployments,
     )
 
 

@@ -8,7 +8,7 @@ import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
@@ -33,16 +33,21 @@ _LOOK = 0.1
 
 
 @asynccontextmanager
-async def running(binaries: Binaries, *, controller: bool = True) -> AsyncIterator[Environment]:
+async def running(
+    binaries: Binaries, *, controller: bool = True, managers: Sequence[str] = ()
+) -> AsyncIterator[Environment]:
     """Start everything; it is stopped in the end. Raises ProcessFailed.
 
-    `controller`: False leaves its start to whoever asks, so that it finds what they put there.
+    `controller`: False leaves its start to whoever asks, so that it finds what they put there. `managers`: controllers
+    of kube-controller-manager that run besides those of ReplicaSets and of garbage.
     """
     async with AsyncExitStack() as stack:
         named = tempfile.TemporaryDirectory(prefix="rollouts-bench-", ignore_cleanup_errors=True)
         folder = Path(stack.enter_context(named))
         # Started from this thread, although that blocks the loop: programs end with the thread that started them.
-        plane = stack.enter_context(control_plane(binaries, folder, controllers=_CONTROLLERS, audited=ACTOR))
+        plane = stack.enter_context(
+            control_plane(binaries, folder, controllers=(*_CONTROLLERS, *managers), audited=ACTOR)
+        )
         wire = await stack.enter_async_context(
             await connect(Access(kubeconfig=str(plane.kubeconfig)), user_agent="rollouts-bench", environ={})
         )

@@ -8,6 +8,7 @@ from rollouts.sandbox.bench.analysis import Judged
 from rollouts.sandbox.bench.calls import status_patches, writes_of
 from rollouts.sandbox.bench.course import Result
 from rollouts.sandbox.bench.decisions import DecisionTime
+from rollouts.sandbox.bench.deployments import Rolled
 from rollouts.sandbox.bench.fleet import PLAIN
 from rollouts.sandbox.bench.latency import percentile
 from rollouts.sandbox.bench.standing import Standing
@@ -122,6 +123,27 @@ def standing_table(result: Standing) -> str:
 def standing_data(result: Standing) -> dict[str, Any]:
     """The same for programs."""
     return {"case": "standing", "rollouts": result.rollouts, "measured": _plainly(standing_rows(result))}
+
+
+def rolled_rows(result: Rolled) -> list[Row]:
+    """The numbers of Deployments that Kubernetes rolled: nothing is promised of them."""
+    spent = result.surroundings
+    return [
+        Row("rolled_s", "last one rolled", result.arrived, "s"),
+        *(Row(f"cpu_ms_{name}", f"CPU of {name}", spent[name] / result.deployments * 1000, "ms") for name in spent),
+        Row("cpu_ms", "CPU of all of them", sum(spent.values()) / result.deployments * 1000, "ms"),
+    ]
+
+
+def rolled_table(result: Rolled) -> str:
+    """The same as text."""
+    head = f"{result.deployments} Deployments updated at once"
+    return "\n".join([f"{head:<46} {'measured':>9}", *map(str, rolled_rows(result))])
+
+
+def rolled_data(result: Rolled) -> dict[str, Any]:
+    """The same for programs."""
+    return {"case": "deployments", "deployments": result.deployments, "measured": _plainly(rolled_rows(result))}
 
 
 def judged_rows(result: Judged) -> list[Row]:
