@@ -5,7 +5,7 @@ from datetime import datetime
 from analysis.api import AnalysisPhase, Metric
 from analysis.expr.environment import holds
 from analysis.expr.errors import ExprError
-from analysis.expr.values import Value
+from analysis.expr.gotypes.values import Value
 
 NO_DATA = "metric result is nil or empty: no data returned from the metric provider"
 
@@ -14,7 +14,7 @@ def evaluate(metric: Metric, result: Value, now: datetime | None = None) -> tupl
     """The phase of a measurement with this result, and the reason when it is Error.
 
     Both conditions are always evaluated; a failureCondition that holds wins. `result` is in the clothes of
-    `analysis.expr.values`: a FloatList for a vector, floats for the numbers of a JSON document.
+    `analysis.expr.gotypes.values`: a FloatList for a vector, floats for the numbers of a JSON document.
     """
     verdicts: list[bool | None] = []
     for name, condition in (

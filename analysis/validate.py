@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from analysis import limits
 from analysis.api import AnalysisRunSpec, DryRun, MeasurementRetention, Metric
-from analysis.expr.charclass import RegexError
-from analysis.expr.regex import search
+from analysis.expr.regex import RegexError, search
 from analysis.metricprovider import MetricProvider
 from analysis.schema import parse_duration
 

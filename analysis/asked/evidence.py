@@ -7,7 +7,7 @@ from pydantic import Field
 
 from analysis.api import Metric
 from analysis.asked.lack import Asked, Lack, Shortage
-from analysis.expr.values import Value
+from analysis.expr.gotypes.values import Value
 
 
 class Evidence(Asked):

@@ -6,14 +6,14 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TypeAlias
 
-from analysis.expr.checker import check
+from analysis.expr.checking.checker import check
+from analysis.expr.checking.fold import fold
 from analysis.expr.errors import CompileError, ExprError, RunError
-from analysis.expr.fold import fold
-from analysis.expr.frame import Frame
-from analysis.expr.interp import FunctionValue, Step, build
-from analysis.expr.parser import parse
-from analysis.expr.types import Type, type_of
-from analysis.expr.values import FloatList, Value
+from analysis.expr.gotypes.types import Type, type_of
+from analysis.expr.gotypes.values import FloatList, Value
+from analysis.expr.reading.parser import parse
+from analysis.expr.running.frame import Frame
+from analysis.expr.running.interp import FunctionValue, Step, build
 
 Environment: TypeAlias = tuple[tuple[str, Type], ...]
 """The names that an expression may use, with their static types."""

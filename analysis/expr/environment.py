@@ -6,9 +6,9 @@ from datetime import datetime
 from functools import lru_cache
 
 from analysis import expr
-from analysis.expr.numbers import parse_float, parse_int
-from analysis.expr.types import ANY, BOOL, FLOAT, INT64, UNKNOWN, Sort, Type, function, type_of
-from analysis.expr.values import Value, format_value, go_type, interface_type, is_integer, is_number, truncate
+from analysis.expr.gotypes.numbers import parse_float, parse_int
+from analysis.expr.gotypes.types import ANY, BOOL, FLOAT, INT64, UNKNOWN, Sort, Type, function, type_of
+from analysis.expr.gotypes.values import Value, format_value, go_type, interface_type, is_integer, is_number, truncate
 
 _FUNCTIONS: dict[str, Type] = {
     "asInt": function(INT64, ANY),

@@ -6,7 +6,7 @@ from typing import Any
 
 from analysis.expr.environment import value_of
 from analysis.expr.errors import CompileError, RunError
-from analysis.expr.values import AnyMap, FloatList, Value, format_float, format_value
+from analysis.expr.gotypes.values import AnyMap, FloatList, Value, format_float, format_value
 
 NAN, INF = float("nan"), float("inf")
 BUILT_IN: dict[str, Value] = {"nan-vector": FloatList([NAN]), "inf-vector": FloatList([INF])}

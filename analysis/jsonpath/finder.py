@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from analysis.expr.values import Value, format_value, is_number
+from analysis.expr.gotypes.values import Value, format_value, is_number
 from analysis.jsonpath.path import (
     Constant,
     Elements,

@@ -8,8 +8,8 @@ from typing import Protocol
 from analysis.api import AnalysisPhase, AnalysisRun, Measurement, Metric
 from analysis.arguments import redact
 from analysis.evaluate import evaluate
-from analysis.expr.jsontext import from_json
-from analysis.expr.values import Value
+from analysis.expr.gotypes.jsontext import from_json
+from analysis.expr.gotypes.values import Value
 from analysis.providers.http import Answer, Http, HttpError, Request
 from analysis.schema import Obj, parse_duration
 

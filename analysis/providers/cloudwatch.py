@@ -6,7 +6,7 @@ botocore writes the request, signs it and reads the answer; it travels like all 
 from datetime import timedelta
 
 from analysis.api import Metric
-from analysis.expr.values import FloatList, format_value
+from analysis.expr.gotypes.values import FloatList, format_value
 from analysis.limits import int_value
 from analysis.metricprovider import CloudWatchMetric, CloudWatchMetricDataQuery, CloudWatchMetricStat
 from analysis.providers import aws

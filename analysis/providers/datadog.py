@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from analysis.api import Metric
-from analysis.expr.jsontext import to_json
-from analysis.expr.values import FloatList
+from analysis.expr.gotypes.jsontext import to_json
+from analysis.expr.gotypes.values import FloatList
 from analysis.metricprovider import DatadogMetric
 from analysis.providers.base import Context, OneShot, ProviderError, Reading, dig, document
 from analysis.providers.http import Answer, Request

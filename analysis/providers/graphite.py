@@ -4,7 +4,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from analysis.api import Metric
-from analysis.expr.values import FloatList
+from analysis.expr.gotypes.values import FloatList
 from analysis.providers.base import Context, OneShot, ProviderError, Reading, dig, document
 from analysis.providers.http import Answer, Request
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from analysis.api import Metric
-from analysis.expr.jsontext import from_json
-from analysis.expr.values import Value, format_value
+from analysis.expr.gotypes.jsontext import from_json
+from analysis.expr.gotypes.values import Value, format_value
 from analysis.providers.base import Context, OneShot, ProviderError, Reading, dig
 from analysis.providers.http import Answer, Request
 

@@ -5,7 +5,7 @@ import json
 from datetime import timedelta
 
 from analysis.api import Metric
-from analysis.expr.jsontext import to_json
+from analysis.expr.gotypes.jsontext import to_json
 from analysis.providers.base import Context, OneShot, ProviderError, Reading, dig, document
 from analysis.providers.http import Answer, HttpError, Request
 

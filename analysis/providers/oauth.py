@@ -5,7 +5,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from urllib.parse import quote
 
-from analysis.expr.jsontext import from_json
+from analysis.expr.gotypes.jsontext import from_json
 from analysis.metricprovider import Authentication, OAuth2Config
 from analysis.providers.base import ProviderError
 from analysis.providers.http import Answer, Http, HttpError, Request

@@ -15,9 +15,9 @@ from prometheus_api_client.exceptions import MetricValueConversionError, Prometh
 from analysis.api import Metric
 from analysis.expr.environment import time_of
 from analysis.expr.errors import ExprError
-from analysis.expr.jsontext import from_json
-from analysis.expr.numbers import parse_float
-from analysis.expr.values import FloatList, Value, format_float
+from analysis.expr.gotypes.jsontext import from_json
+from analysis.expr.gotypes.numbers import parse_float
+from analysis.expr.gotypes.values import FloatList, Value, format_float
 from analysis.metricprovider import PrometheusMetric, PrometheusRangeQuery
 from analysis.providers import aws, oauth
 from analysis.providers.base import Context, OneShot, ProviderError, Reading

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from analysis import jsonpath
 from analysis.api import Metric
-from analysis.expr.jsontext import from_json, to_json
+from analysis.expr.gotypes.jsontext import from_json, to_json
 from analysis.metricprovider import WebMetric
 from analysis.providers import oauth
 from analysis.providers.base import Context, OneShot, ProviderError, Reading

@@ -13,7 +13,7 @@ from analysis.asked.comparison import Compare
 from analysis.asked.evidence import Evidence, counting
 from analysis.asked.lack import Asked
 from analysis.asked.requests import Requests
-from analysis.expr.values import format_float
+from analysis.expr.gotypes.values import format_float
 from rollouts.analysistest.fixture import Answer, Rise
 
 

@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 from analysis.api import AnalysisRunSpec, Metric
 from analysis.expr import ast
 from analysis.expr.errors import ExprError
-from analysis.expr.parser import parse
+from analysis.expr.reading.parser import parse
 
 _COMPARISONS = frozenset({"<", "<=", ">", ">="})
 _NUMBER = re.compile(r"-?[0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")

@@ -7,7 +7,7 @@ from analysis.api import AnalysisPhase, Metric
 from analysis.asked.evidence import Evidence
 from analysis.asked.lack import Asked
 from analysis.evaluate import evaluate
-from analysis.expr.values import FloatList
+from analysis.expr.gotypes.values import FloatList
 from analysis.validate import invalid_metric, provider_names
 from rollouts.explain.asked import LACKS, judges, lacks, readings, seconds
 from rollouts.explain.trials import MOST_READINGS, Trial, always, by_turns, tried

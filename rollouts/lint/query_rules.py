@@ -9,8 +9,8 @@ from analysis.asked.lack import Asked
 from analysis.asked.requests import Requests
 from analysis.evaluate import evaluate
 from analysis.expr.errors import ExprError
-from analysis.expr.parser import parse as parse_condition
-from analysis.expr.values import FloatList
+from analysis.expr.gotypes.values import FloatList
+from analysis.expr.reading.parser import parse as parse_condition
 from rollouts.lint import promql
 from rollouts.lint.fileset import CANARY_HASH, STABLE_HASH, FileSet, Use, asked_of
 from rollouts.lint.filled import known, likely, query, tags

@@ -16,7 +16,7 @@ from analysis.asked import EVIDENCE, read
 from analysis.asked.evidence import Evidence
 from analysis.course import Done, Due, course
 from analysis.decide import Taken
-from analysis.expr.values import FloatList
+from analysis.expr.gotypes.values import FloatList
 from analysis.providers.base import Context, OneShot, Provider, Reading
 from analysis.providers.http import Http
 from analysis.providers.weighed import weighed

@@ -17,7 +17,7 @@ from analysis.asked import EVIDENCE, companions, fault, of_run, read
 from analysis.asked.evidence import Evidence, shortage
 from analysis.asked.lack import AskedError, Lack
 from analysis.decide import decide, record
-from analysis.expr.values import FloatList
+from analysis.expr.gotypes.values import FloatList
 from analysis.measure import measure, resolve
 from analysis.templates import validate_inline
 from tests.analysis.canaries import SHARED, Canary, users_template, verdict

@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.expr import ExprError, FloatList, RunError
-from analysis.expr.charclass import RegexError
 from analysis.expr.environment import holds, value_of
-from analysis.expr.regex import search
-from analysis.expr.values import Value
+from analysis.expr.gotypes.values import Value
+from analysis.expr.regex import RegexError, search
 
 DOC: dict[str, Value] = {"a": {"b": 1.0}, "list": [1.0, "x", None, True], "s": "text", "v": FloatList([0.5, 1.5])}
 WORDS = (

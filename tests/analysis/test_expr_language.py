@@ -13,8 +13,8 @@ import pytest
 
 from analysis.expr import CompileError, ExprError, FloatList, RunError
 from analysis.expr.environment import holds, time_of, value_of
+from analysis.expr.gotypes.values import IntList, Struct, format_float
 from analysis.expr.tagged import tag
-from analysis.expr.values import IntList, Struct, format_float
 
 NOW = datetime(2026, 1, 2, 15, 4, 5, tzinfo=UTC)
 DOC: dict[str, Any] = {

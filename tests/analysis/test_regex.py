@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.expr.charclass import RegexError
-from analysis.expr.regex import search
+from analysis.expr.regex import RegexError, search
 
 
 @pytest.mark.parametrize(

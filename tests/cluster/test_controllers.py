@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from rollouts.kube.errors import NotFound, TooManyRequests
 from rollouts.kube.refs import CONFIG_MAP, DEPLOYMENT, ENDPOINTS, NAMESPACE, POD, REPLICA_SET, SERVICE, Obj, Resource
-from rollouts.sandbox.apiserver.registry import ENDPOINT_SLICE, POD_DISRUPTION_BUDGET
+from rollouts.sandbox.apiserver.types.registry import ENDPOINT_SLICE, POD_DISRUPTION_BUDGET
 from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.kubelet.kubelet import Timing
 from tests.cluster.connecting import connected

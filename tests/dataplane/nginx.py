@@ -14,7 +14,7 @@ from rollouts.kube.cache import Cache
 from rollouts.kube.refs import INGRESS, POD, SERVICE, name_of, namespace_of
 from rollouts.kube.watch import IN_PROCESS, Watcher
 from rollouts.kube.wire import Wire
-from rollouts.sandbox.apiserver.registry import ENDPOINT_SLICE
+from rollouts.sandbox.apiserver.types.registry import ENDPOINT_SLICE
 from rollouts.sandbox.prometheus import free_port
 from rollouts.sandbox.routing import address_of, is_ready, selects
 from rollouts.sandbox.workloads.endpoints import SERVICE_NAME

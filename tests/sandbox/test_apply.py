@@ -5,7 +5,7 @@ import pytest
 from rollouts.kube.errors import Conflict, Invalid, Refused
 from rollouts.kube.refs import CONFIG_MAP, CRD, Obj
 from rollouts.kube.wire import PatchType
-from rollouts.sandbox.apiserver.merging.ownership import FieldOwnership
+from rollouts.sandbox.apiserver.ownership import FieldOwnership
 from rollouts.sandbox.apiserver.server import ApiServer
 from tests.sandbox.cluster_objects import WIDGET, config_map, server, widgets
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rollouts.kube.errors import ApiError
 from rollouts.kube.refs import CRD, DEPLOYMENT, INGRESS, JOB, POD, REPLICA_SET, SECRET, SERVICE, Resource
 from rollouts.kube.wire import PatchType
-from rollouts.sandbox.apiserver.registry import POD_DISRUPTION_BUDGET
+from rollouts.sandbox.apiserver.types.registry import POD_DISRUPTION_BUDGET
 from tests.sandbox.cluster_objects import WIDGET, pod, server, widget, widgets, workload
 
 NAMES = (

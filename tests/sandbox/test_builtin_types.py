@@ -9,9 +9,9 @@ import yaml
 from kubernetes_asyncio import client
 
 from rollouts.kube.refs import POD
-from rollouts.sandbox.apiserver.registry import Registry
 from rollouts.sandbox.apiserver.types.builtins import definition_name, definitions, wire_fields
-from rollouts.sandbox.apiserver.web.openapi import typed
+from rollouts.sandbox.apiserver.types.openapi import typed
+from rollouts.sandbox.apiserver.types.registry import Registry
 
 _PLAIN = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
 _FREE = ("x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields")

@@ -6,8 +6,8 @@ import pytest
 
 from rollouts.kube.errors import Invalid
 from rollouts.kube.refs import DEPLOYMENT, INGRESS, JOB, POD, REPLICA_SET, SECRET, SERVICE, Obj
-from rollouts.sandbox.apiserver.registry import POD_DISRUPTION_BUDGET
 from rollouts.sandbox.apiserver.server import ApiServer
+from rollouts.sandbox.apiserver.types.registry import POD_DISRUPTION_BUDGET
 from tests.sandbox.cluster_objects import pod, server, workload
 
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from rollouts.kube.refs import POD, Obj, Resource, name_of
-from rollouts.sandbox.apiserver.registry import NODE
+from rollouts.sandbox.apiserver.types.registry import NODE
 from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.kubelet.kubelet import Kubelet, Timing
 from rollouts.sandbox.kubelet.script import PodScript, ScriptError

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from rollouts.kube.errors import Conflict, Refused
 from rollouts.kube.refs import DEPLOYMENT, POD, SERVICE, Obj, Resource
 from rollouts.sandbox.apiserver.merging.compare import compare, merge, without
-from rollouts.sandbox.apiserver.merging.fieldset import Typed, fields_of, from_fields_v1, spelled, to_fields_v1
 from rollouts.sandbox.apiserver.merging.serverside import LAST_APPLIED, Writer, apply, track
-from rollouts.sandbox.apiserver.registry import Registry
-from rollouts.sandbox.apiserver.web.openapi import typed
+from rollouts.sandbox.apiserver.types.fieldset import Typed, fields_of, from_fields_v1, spelled, to_fields_v1
+from rollouts.sandbox.apiserver.types.openapi import typed
+from rollouts.sandbox.apiserver.types.registry import Registry
 
 NOW = "2026-01-01T00:00:00Z"
 LATER = "2026-01-01T00:01:00Z"

@@ -6,8 +6,8 @@ import pytest
 
 from rollouts.kube.errors import ApiError, Conflict, Invalid, NotFound, Refused, TooManyRequests
 from rollouts.kube.refs import CONFIG_MAP, CRD, DEPLOYMENT, POD, REPLICA_SET, Obj
-from rollouts.sandbox.apiserver.registry import POD_DISRUPTION_BUDGET
 from rollouts.sandbox.apiserver.server import ApiServer
+from rollouts.sandbox.apiserver.types.registry import POD_DISRUPTION_BUDGET
 from tests.sandbox.cluster_objects import WIDGET, config_map, pod, server, widget, widgets, workload
 
 

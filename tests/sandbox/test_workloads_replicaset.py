@@ -5,7 +5,7 @@ import pytest
 
 from rollouts.kube.errors import Refused
 from rollouts.kube.refs import ENDPOINTS, POD, REPLICA_SET, SERVICE, Obj, Resource, controller_of, name_of, uid_of
-from rollouts.sandbox.apiserver.registry import ENDPOINT_SLICE
+from rollouts.sandbox.apiserver.types.registry import ENDPOINT_SLICE
 from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.workloads.pods import deletion_order
 from tests.sandbox.objects import (

@@ -7,10 +7,10 @@ from rollouts.kube import refs
 from rollouts.kube.refs import Obj
 from rollouts.kube.wire import Propagation
 from rollouts.sandbox.apiserver import lifecycle, refusals
-from rollouts.sandbox.apiserver.registry import Registry, Served
 from rollouts.sandbox.apiserver.selectors import Selection
 from rollouts.sandbox.apiserver.store import Key, Store
 from rollouts.sandbox.apiserver.types import crds
+from rollouts.sandbox.apiserver.types.registry import Registry, Served
 
 NAMESPACE_KEY: Key = ("", "namespaces")
 CRD_KEY: Key = (refs.CRD.group, refs.CRD.plural)

@@ -6,7 +6,7 @@ from typing import Any
 from rollouts.kube.refs import Obj, Resource
 from rollouts.kube.wire import Propagation
 from rollouts.sandbox.apiserver.refusals import Cause, bad_request, bad_value, forbidden_field, invalid
-from rollouts.sandbox.apiserver.registry import Served
+from rollouts.sandbox.apiserver.types.registry import Served
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 

@@ -5,7 +5,7 @@ from typing import Any
 from rollouts.kube.errors import error_from
 from rollouts.kube.refs import Obj, Resource
 from rollouts.sandbox.apiserver.refusals import bad_request, bad_value, invalid
-from rollouts.sandbox.apiserver.registry import ScalePaths
+from rollouts.sandbox.apiserver.types.registry import ScalePaths
 
 SCALE = Resource("autoscaling", "v1", "scales", "Scale")
 _NO_REPLICAS = 'Internal error occurred: the spec replicas field "{}" does not exist'

@@ -16,9 +16,9 @@ from rollouts.kube.refs import Obj, Resource
 from rollouts.kube.wire import JsonPatch, Listing, PatchType, Propagation, WatchEvent
 from rollouts.sandbox.apiserver import refusals
 from rollouts.sandbox.apiserver.deletion import DeleteOptions
-from rollouts.sandbox.apiserver.registry import Registry, Served
 from rollouts.sandbox.apiserver.selectors import Selection, parse_fields, parse_labels
 from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.apiserver.types.registry import Registry, Served
 from rollouts.sandbox.apiserver.verbs import Call, Ownership, Verbs
 from rollouts.sandbox.apiserver.watches import Hub, Watch, as_version
 

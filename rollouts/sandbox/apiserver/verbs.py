@@ -21,13 +21,13 @@ from rollouts.sandbox.apiserver.eviction import check_form as check_eviction
 from rollouts.sandbox.apiserver.eviction import evicted, verdict
 from rollouts.sandbox.apiserver.merging.patches import json_patch, merge
 from rollouts.sandbox.apiserver.merging.strategic import strategic_merge
-from rollouts.sandbox.apiserver.registry import POD_DISRUPTION_BUDGET, Registry, Served
 from rollouts.sandbox.apiserver.scale import scale_of, scaled
 from rollouts.sandbox.apiserver.selectors import Selection
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.apiserver.types import crds
 from rollouts.sandbox.apiserver.types.admission import check, prepare
 from rollouts.sandbox.apiserver.types.names import check_name
+from rollouts.sandbox.apiserver.types.registry import POD_DISRUPTION_BUDGET, Registry, Served
 from rollouts.sandbox.apiserver.types.strictness import mistyped, unknown_fields
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")

@@ -13,8 +13,8 @@ from rollouts.kube.errors import AlreadyExists
 from rollouts.kube.queue import Queue
 from rollouts.kube.refs import POD, Obj, name_of, namespace_of, uid_of
 from rollouts.kube.wire import PatchType
-from rollouts.sandbox.apiserver.registry import NODE
 from rollouts.sandbox.apiserver.types.admission import without_nulls
+from rollouts.sandbox.apiserver.types.registry import NODE
 from rollouts.sandbox.clock import Clock
 from rollouts.sandbox.kubelet.runtime import NoRuntime, PodRuntime
 from rollouts.sandbox.kubelet.script import ADDRESS, PodScript, ScriptError

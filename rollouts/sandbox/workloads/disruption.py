@@ -8,7 +8,7 @@ from analysis.schema import format_time, parse_time
 from rollouts.kube.queue import Queue
 from rollouts.kube.refs import DEPLOYMENT, POD, REPLICA_SET, Obj, controller_of, name_of, namespace_of, uid_of
 from rollouts.sandbox.apiserver.eviction import covers, with_allowance
-from rollouts.sandbox.apiserver.registry import BUILT_INS, POD_DISRUPTION_BUDGET
+from rollouts.sandbox.apiserver.types.registry import BUILT_INS, POD_DISRUPTION_BUDGET
 from rollouts.sandbox.clock import Clock
 from rollouts.sandbox.workloads.caches import Caches
 from rollouts.sandbox.workloads.meta import Key, is_deleting, key_of

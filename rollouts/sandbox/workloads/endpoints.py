@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from rollouts.kube.queue import Queue
 from rollouts.kube.refs import ENDPOINTS, POD, SERVICE, Obj, Resource, name_of, namespace_of, uid_of
-from rollouts.sandbox.apiserver.registry import ENDPOINT_SLICE
+from rollouts.sandbox.apiserver.types.registry import ENDPOINT_SLICE
 from rollouts.sandbox.workloads.caches import Caches
 from rollouts.sandbox.workloads.meta import Key, is_deleting, key_of, owner_reference
 from rollouts.sandbox.workloads.pods import is_finished, is_ready

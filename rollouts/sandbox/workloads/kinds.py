@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from rollouts.kube.refs import CRD, EVENT, Obj, Resource
-from rollouts.sandbox.apiserver.registry import BUILT_INS
+from rollouts.sandbox.apiserver.types.registry import BUILT_INS
 from rollouts.sandbox.workloads.caches import Caches
 
 Newcomer = Callable[[Resource], None]

@@ -1,7 +1,7 @@
 """The built-in kinds: defaults a client notices, and the rules people run into."""
 
 from rollouts.kube.refs import DEPLOYMENT, EVENT, INGRESS, JOB, LEASE, POD, REPLICA_SET, SECRET, SERVICE, Obj
-from rollouts.sandbox.apiserver.registry import POD_DISRUPTION_BUDGET
+from rollouts.sandbox.apiserver.types.registry import POD_DISRUPTION_BUDGET
 from tests.cluster.recorder import Recorder
 from tests.sandbox.cluster_objects import pod, workload
 

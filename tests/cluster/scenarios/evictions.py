@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from rollouts.kube.refs import POD, Obj
-from rollouts.sandbox.apiserver.registry import POD_DISRUPTION_BUDGET
+from rollouts.sandbox.apiserver.types.registry import POD_DISRUPTION_BUDGET
 from tests.cluster.recorder import Recorder
 from tests.sandbox.cluster_objects import pod
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from rollouts.kube.refs import CONFIG_MAP, DEPLOYMENT, Obj
-from rollouts.sandbox.apiserver.registry import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING
+from rollouts.sandbox.apiserver.types.registry import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING
 from tests.cluster.recorder import Recorder
 from tests.sandbox.cluster_objects import config_map, workload
 

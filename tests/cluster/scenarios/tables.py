@@ -3,7 +3,7 @@
 from typing import Any
 
 from rollouts.kube.refs import DEPLOYMENT, ENDPOINTS, INGRESS, LEASE, POD_TEMPLATE, SERVICE, Obj, Resource
-from rollouts.sandbox.apiserver.registry import (
+from rollouts.sandbox.apiserver.types.registry import (
     CLUSTER_ROLE,
     CLUSTER_ROLE_BINDING,
     ENDPOINT_SLICE,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from rollouts.sandbox.apiserver.merging.fieldset import FieldSet, Path, Typed, fields_of, is_leaf, parts
+from rollouts.sandbox.apiserver.types.fieldset import FieldSet, Path, Typed, fields_of, is_leaf, parts
 
 
 @dataclass(frozen=True, slots=True)

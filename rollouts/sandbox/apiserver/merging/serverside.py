@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 from rollouts.kube.errors import Conflict, Refused
 from rollouts.kube.refs import Obj
 from rollouts.sandbox.apiserver.merging.compare import Comparison, compare, merge, without
-from rollouts.sandbox.apiserver.merging.fieldset import (
+from rollouts.sandbox.apiserver.types.fieldset import (
     FieldSet,
     Path,
     Typed,

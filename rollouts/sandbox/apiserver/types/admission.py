@@ -5,10 +5,10 @@ from typing import Any
 
 from rollouts.kube.refs import CRD, Obj, name_of
 from rollouts.sandbox.apiserver.refusals import Cause, invalid
-from rollouts.sandbox.apiserver.registry import Served
 from rollouts.sandbox.apiserver.types import crds
 from rollouts.sandbox.apiserver.types.defaults import defaulted
 from rollouts.sandbox.apiserver.types.names import check_words
+from rollouts.sandbox.apiserver.types.registry import Served
 from rollouts.sandbox.apiserver.types.schema import Node
 from rollouts.sandbox.apiserver.types.validation import validate
 

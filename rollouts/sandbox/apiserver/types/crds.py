@@ -7,7 +7,7 @@ from typing import Any
 
 from rollouts.kube.refs import Obj, Resource
 from rollouts.sandbox.apiserver.refusals import Cause, bad_value, required
-from rollouts.sandbox.apiserver.registry import CUSTOM_VERBS, ScalePaths, Served
+from rollouts.sandbox.apiserver.types.registry import CUSTOM_VERBS, ScalePaths, Served
 from rollouts.sandbox.apiserver.types.schema import Node, compile_schema
 
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from rollouts.kube.refs import Obj
-from rollouts.sandbox.apiserver.merging.fieldset import Typed
-from rollouts.sandbox.apiserver.registry import Served
+from rollouts.sandbox.apiserver.types.fieldset import Typed
+from rollouts.sandbox.apiserver.types.openapi import typed
+from rollouts.sandbox.apiserver.types.registry import Served
 from rollouts.sandbox.apiserver.types.schema import type_name
-from rollouts.sandbox.apiserver.web.openapi import typed
 
 _IMPLICIT = frozenset({"apiVersion", "kind"})
 _METADATA = frozenset(

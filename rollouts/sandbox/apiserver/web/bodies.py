@@ -11,7 +11,7 @@ from rollouts.kube.errors import ApiError
 from rollouts.kube.refs import Obj
 from rollouts.kube.wire import Listing
 from rollouts.sandbox.apiserver.refusals import bad_request, unsupported_media_type
-from rollouts.sandbox.apiserver.registry import Served
+from rollouts.sandbox.apiserver.types.registry import Served
 from rollouts.sandbox.apiserver.web import protobuf
 from rollouts.sandbox.apiserver.web.printcolumns import builtin_columns
 from rollouts.sandbox.apiserver.web.requests import Form

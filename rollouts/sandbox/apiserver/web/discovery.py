@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from rollouts.kube.refs import Obj, Resource
-from rollouts.sandbox.apiserver.registry import Served
+from rollouts.sandbox.apiserver.types.registry import Served
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _ON_OBJECTS = ["get", "patch", "update"]

@@ -19,10 +19,13 @@ from aiohttp import web
 
 from rollouts.kube.errors import ApiError, NotFound, Refused
 from rollouts.kube.refs import Obj
-from rollouts.sandbox.apiserver.merging.ownership import FieldOwnership
+from rollouts.sandbox.apiserver.ownership import FieldOwnership
 from rollouts.sandbox.apiserver.rbac import ADMIN, Attempt, Policy, User, impersonated
 from rollouts.sandbox.apiserver.refusals import method_not_allowed, no_such_resource
-from rollouts.sandbox.apiserver.registry import (
+from rollouts.sandbox.apiserver.reviews import reviewed
+from rollouts.sandbox.apiserver.server import ApiServer
+from rollouts.sandbox.apiserver.types import openapi
+from rollouts.sandbox.apiserver.types.registry import (
     CLUSTER_ROLE,
     CLUSTER_ROLE_BINDING,
     ROLE,
@@ -30,9 +33,7 @@ from rollouts.sandbox.apiserver.registry import (
     Registry,
     Served,
 )
-from rollouts.sandbox.apiserver.reviews import reviewed
-from rollouts.sandbox.apiserver.server import ApiServer
-from rollouts.sandbox.apiserver.web import bodies, discovery, openapi
+from rollouts.sandbox.apiserver.web import bodies, discovery
 from rollouts.sandbox.apiserver.web.requests import Target, flag, target_of
 from rollouts.sandbox.apiserver.web.rest import Rest
 

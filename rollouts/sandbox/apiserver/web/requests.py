@@ -14,7 +14,7 @@ from rollouts.sandbox.apiserver.refusals import (
     unsupported,
     wrong_option,
 )
-from rollouts.sandbox.apiserver.registry import Registry, Served
+from rollouts.sandbox.apiserver.types.registry import Registry, Served
 
 Shape: TypeAlias = Literal["", "Table", "PartialObjectMetadata"]
 _META_VERSIONS = ("v1", "v1beta1")

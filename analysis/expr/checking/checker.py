@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
 
-from analysis.expr import ast, types
+from analysis.expr import ast
 from analysis.expr.ast import (
     Array,
     Binary,
@@ -26,11 +26,12 @@ from analysis.expr.ast import (
     Slice,
     Unary,
 )
+from analysis.expr.checking.rules import binary_type, unary_type
+from analysis.expr.checking.signatures import BUILTINS, CHECKS, OVERLOADS, SignatureError
 from analysis.expr.errors import CompileError
-from analysis.expr.rules import binary_type, unary_type
-from analysis.expr.signatures import BUILTINS, CHECKS, OVERLOADS, SignatureError
-from analysis.expr.times import METHODS
-from analysis.expr.types import ANY, BOOL, INT, LIST, MAP, NIL, UNKNOWN, Function, Sort, Type, assignable
+from analysis.expr.gotypes import types
+from analysis.expr.gotypes.times import METHODS
+from analysis.expr.gotypes.types import ANY, BOOL, INT, LIST, MAP, NIL, UNKNOWN, Function, Sort, Type, assignable
 
 
 def check(node: Node, environment: Mapping[str, Type]) -> Type:

@@ -2,9 +2,9 @@
 
 from rollouts.kube.refs import Obj
 from rollouts.sandbox.apiserver.merging import serverside
-from rollouts.sandbox.apiserver.registry import Served
+from rollouts.sandbox.apiserver.types.openapi import typed
+from rollouts.sandbox.apiserver.types.registry import Served
 from rollouts.sandbox.apiserver.verbs import Call
-from rollouts.sandbox.apiserver.web.openapi import typed
 
 
 class FieldOwnership:

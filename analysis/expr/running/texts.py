@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 
 from analysis.expr.errors import RunError
-from analysis.expr.jsontext import decoded, from_json
-from analysis.expr.values import MEMORY_BUDGET, StringList, TypedList, Value, go_type, to_int, to_text
+from analysis.expr.gotypes.jsontext import decoded, from_json
+from analysis.expr.gotypes.values import MEMORY_BUDGET, StringList, TypedList, Value, go_type, to_int, to_text
 
 _SPACE = " \t\n\v\f\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 

@@ -5,15 +5,12 @@ import math
 from collections.abc import Callable, Iterator
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from analysis.expr import layouts, texts
 from analysis.expr.errors import RunError
-from analysis.expr.jsontext import to_json
-from analysis.expr.members import fetch, lookup
-from analysis.expr.numbers import parse_float, parse_int
-from analysis.expr.operations import equal, less, more
-from analysis.expr.sorting import insertion_sorted
-from analysis.expr.times import Location, Time
-from analysis.expr.values import (
+from analysis.expr.gotypes import layouts
+from analysis.expr.gotypes.jsontext import to_json
+from analysis.expr.gotypes.numbers import parse_float, parse_int
+from analysis.expr.gotypes.times import Location, Time
+from analysis.expr.gotypes.values import (
     AnyMap,
     Duration,
     NilList,
@@ -29,6 +26,10 @@ from analysis.expr.values import (
     truncate,
     wrap,
 )
+from analysis.expr.running import texts
+from analysis.expr.running.members import fetch, lookup
+from analysis.expr.running.operations import equal, less, more
+from analysis.expr.running.sorting import insertion_sorted
 from analysis.schema import parse_nanoseconds
 
 _KINDS = {"<nil>": "nil", "float64": "float", "uint8": "uint"}

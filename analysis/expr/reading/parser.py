@@ -22,11 +22,11 @@ from analysis.expr.ast import (
     Slice,
     Unary,
 )
-from analysis.expr.cursor import Cursor
+from analysis.expr.checking.signatures import BUILTINS, PREDICATES
 from analysis.expr.errors import CompileError
-from analysis.expr.lexer import tokenize
-from analysis.expr.numbers import literal_number
-from analysis.expr.signatures import BUILTINS, PREDICATES
+from analysis.expr.gotypes.numbers import literal_number
+from analysis.expr.reading.cursor import Cursor
+from analysis.expr.reading.lexer import tokenize
 from analysis.expr.tokens import Kind, Token
 
 MAX_NODES = 10_000

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from analysis.expr.errors import RunError
-from analysis.expr.values import Duration, Value, format_float, go_type, is_nil
+from analysis.expr.gotypes.values import Duration, Value, format_float, go_type, is_nil
 
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 _STRAY = re.compile("[\ud800-\udfff]")

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from analysis.expr.errors import RunError
-from analysis.expr.times import Location, Time
-from analysis.expr.values import MEMORY_BUDGET, Byte, IntList, Value, reflect_kind, wrap
+from analysis.expr.gotypes.times import Location, Time
+from analysis.expr.gotypes.values import MEMORY_BUDGET, Byte, IntList, Value, reflect_kind, wrap
 
 MAX_ITERATIONS = 200_000
 

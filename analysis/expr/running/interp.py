@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
 
-from analysis.expr import predicates
 from analysis.expr.ast import (
     Array,
     Binary,
@@ -31,11 +30,7 @@ from analysis.expr.ast import (
     Sequence as SequenceNode,
 )
 from analysis.expr.errors import RunError
-from analysis.expr.frame import Frame
-from analysis.expr.functions import FUNCTIONS, length
-from analysis.expr.members import cut, fetch
-from analysis.expr.operations import OPERATORS, add, less_or_equal, more_or_equal, negate
-from analysis.expr.values import (
+from analysis.expr.gotypes.values import (
     MAX_INT,
     Value,
     go_type,
@@ -46,6 +41,11 @@ from analysis.expr.values import (
     to_int,
     to_text,
 )
+from analysis.expr.running import predicates
+from analysis.expr.running.frame import Frame
+from analysis.expr.running.functions import FUNCTIONS, length
+from analysis.expr.running.members import cut, fetch
+from analysis.expr.running.operations import OPERATORS, add, less_or_equal, more_or_equal, negate
 
 Step: TypeAlias = Callable[[Frame], Value]
 """Computes one node within a frame."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from analysis.expr.values import AnyMap, Duration, FloatList, Groups, IntList, StringList, Struct, Value
+from analysis.expr.gotypes.values import AnyMap, Duration, FloatList, Groups, IntList, StringList, Struct, Value
 
 
 class Sort(Enum):

@@ -3,10 +3,10 @@
 from functools import partial
 
 from analysis.expr.errors import RunError
-from analysis.expr.jsontext import decoded
-from analysis.expr.operations import map_key
-from analysis.expr.times import methods_of
-from analysis.expr.values import AnyMap, Byte, Struct, TypedList, Value, format_value, go_type, to_int
+from analysis.expr.gotypes.jsontext import decoded
+from analysis.expr.gotypes.times import methods_of
+from analysis.expr.gotypes.values import AnyMap, Byte, Struct, TypedList, Value, format_value, go_type, to_int
+from analysis.expr.running.operations import map_key
 
 
 def fetch(base: Value, key: Value) -> Value:

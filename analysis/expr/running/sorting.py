@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from functools import cmp_to_key
 
-from analysis.expr.operations import less
-from analysis.expr.values import Value
+from analysis.expr.gotypes.values import Value
+from analysis.expr.running.operations import less
 
 _SMALL = 12
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from analysis.expr.errors import RunError
-from analysis.expr.frame import Frame, Scope
-from analysis.expr.operations import add
-from analysis.expr.sorting import insertion_sorted
-from analysis.expr.values import Groups, Value, go_type, to_bool
+from analysis.expr.gotypes.values import Groups, Value, go_type, to_bool
+from analysis.expr.running.frame import Frame, Scope
+from analysis.expr.running.operations import add
+from analysis.expr.running.sorting import insertion_sorted
 
 Step = Callable[[Frame], Value]
 

@@ -11,9 +11,9 @@ from functools import lru_cache
 from typing import Any
 
 from rollouts.kube.refs import Obj, Resource
-from rollouts.sandbox.apiserver.merging.fieldset import Typed
-from rollouts.sandbox.apiserver.registry import Served
 from rollouts.sandbox.apiserver.types.builtins import definition_name, definitions, reference
+from rollouts.sandbox.apiserver.types.fieldset import Typed
+from rollouts.sandbox.apiserver.types.registry import Served
 
 _PARAMETERS = ("dryRun", "fieldManager", "fieldValidation")
 _PATCHES = ("application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml")

@@ -6,9 +6,22 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
-from analysis.expr import layouts
-from analysis.expr.types import BOOL, DURATION, FLOAT, INT, INT64, MONTH, STRING, TIME, WEEKDAY, Sort, Type, function
-from analysis.expr.values import Duration, format_duration, wrap
+from analysis.expr.gotypes import layouts
+from analysis.expr.gotypes.types import (
+    BOOL,
+    DURATION,
+    FLOAT,
+    INT,
+    INT64,
+    MONTH,
+    STRING,
+    TIME,
+    WEEKDAY,
+    Sort,
+    Type,
+    function,
+)
+from analysis.expr.gotypes.values import Duration, format_duration, wrap
 
 _SECOND = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 from analysis.expr import regex
 from analysis.expr.ast import Binary, Literal, Unary
-from analysis.expr.charclass import RegexError
 from analysis.expr.errors import CompileError
-from analysis.expr.types import (
+from analysis.expr.gotypes.types import (
     BOOL,
     DURATION,
     FLOAT,
@@ -21,6 +20,7 @@ from analysis.expr.types import (
     compatible,
     list_of,
 )
+from analysis.expr.regex import RegexError
 
 _NUMBERS = (Sort.INTEGER, Sort.FLOAT)
 

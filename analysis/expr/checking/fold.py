@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import fields
 
 from analysis.expr.ast import Array, Binary, BuiltinCall, Literal, Node, Predicate, StringSet, Unary
+from analysis.expr.checking.shortcuts import shorten
 from analysis.expr.errors import CompileError, RunError
-from analysis.expr.operations import OPERATORS, negate
-from analysis.expr.shortcuts import shorten
-from analysis.expr.values import is_integer, is_number
+from analysis.expr.gotypes.values import is_integer, is_number
+from analysis.expr.running.operations import OPERATORS, negate
 
 _ARITHMETIC = frozenset(("+", "-", "*", "/", "**", "^"))
 _FOLDABLE = (bool, int, float, str)

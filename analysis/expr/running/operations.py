@@ -3,11 +3,11 @@
 import math
 from collections.abc import Callable
 
-from analysis.expr import powers, regex
-from analysis.expr.charclass import RegexError
+from analysis.expr import regex
 from analysis.expr.errors import RunError
-from analysis.expr.times import Time
-from analysis.expr.values import (
+from analysis.expr.gotypes import powers
+from analysis.expr.gotypes.times import Time
+from analysis.expr.gotypes.values import (
     MEMORY_BUDGET,
     AnyMap,
     Duration,
@@ -22,6 +22,7 @@ from analysis.expr.values import (
     to_text,
     wrap,
 )
+from analysis.expr.regex import RegexError
 
 _TEXT_OPERATORS = frozenset(("matches", "contains", "startsWith", "endsWith"))
 

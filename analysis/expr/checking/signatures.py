@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from analysis.expr.types import (
+from analysis.expr.gotypes.types import (
     ANY,
     DURATION,
     FLOAT,

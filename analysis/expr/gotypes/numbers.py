@@ -3,8 +3,8 @@
 import re
 
 from analysis.expr.errors import CompileError
+from analysis.expr.gotypes.values import MAX_INT, MIN_INT
 from analysis.expr.tokens import Token
-from analysis.expr.values import MAX_INT, MIN_INT
 
 _BASES = {"0x": 16, "0b": 2, "0o": 8}
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")

@@ -1,0 +1,1 @@
+"""Pure. What an expression computes with: Go's values, numbers, dates and JSON."""

@@ -1,0 +1,1 @@
+"""Pure. A text becomes tokens, and tokens become a tree."""
