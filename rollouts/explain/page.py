@@ -108,6 +108,6 @@ def _lasts(files: FileSet, use: Use) -> str:
                 return ", which cannot run"
             trial = tried(filled, always(GOOD))
             if trial.phase is AnalysisPhase.NONE:
-                return ", which never ends"
+                return ", which never ends, so the Rollout is refused"
             longest = max(longest, trial.after)
     return f" ({seconds(longest)} when all is good)" if longest else ""
