@@ -45,11 +45,10 @@ async def why(session: Session, args: argparse.Namespace) -> None:
     # Nobody is asked here; that the controller asks AWS can be seen by what it has written.
     asking = Asking(balancers=bool((rollout.get("status") or {}).get("alb")))
     plan = decide(Observer(caches, traffic, asking=asking).world(rollout), session.now())
-    # Where something is left to do, it may be that nobody is there to do it.
-    acts = await leader(session.wire, rollout, session.now()) if plan.changes else ""
+    acts, who = await leader(session.wire, rollout, session.now())
     flags = f" -n {args.namespace}" if getattr(args, "namespace", "") else ""
     headline = _headline(rollout)
-    decided = (*_waits(plan, headline), *_deeds(plan, acts))
+    decided = (*_waits(plan, headline), *_deeds(plan, who if plan.changes or not acts else ""))
     told = await _warned(session, rollout, headline)
     for line in (headline, *decided, *told, *_around(rollout, caches, pods, flags), *unread):
         session.say(line)
@@ -124,7 +123,7 @@ def _waits(plan: Plan, headline: str) -> Iterator[str]:
         yield f"Waits: {wait.because}{until}"
 
 
-def _deeds(plan: Plan, acts: str) -> Iterator[str]:
+def _deeds(plan: Plan, who: str) -> Iterator[str]:
     yield from (f"To do: {told(action)}" for action in plan.changes)
-    if acts:
-        yield f"Controller: {acts}"
+    if who:
+        yield f"Controller: {who}"

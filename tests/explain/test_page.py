@@ -53,7 +53,9 @@ def test_an_analysis_beside_the_steps_and_one_that_never_ends_are_told(
     )
     lines = explained(tmp_path, text, capsys).splitlines()
     assert "  beside the steps, from step 2 on: the analysis errors; its failure aborts" in lines
-    assert "  3. waits for the analysis errors, which never ends, so the Rollout is refused; its failure aborts" in lines
+    assert (
+        "  3. waits for the analysis errors, which never ends, so the Rollout is refused; its failure aborts" in lines
+    )
 
 
 def test_a_blue_green_release_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
