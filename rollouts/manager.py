@@ -190,7 +190,8 @@ class Controllers:
             self._watching.begin(group)
             posting = group.create_task(self.recorder.run(), name="events")
             await self._synced_or_stopping()
-            log.info("caches are synced", rollouts=len(self.caches.rollouts))
+            if self.synced:
+                log.info("caches are synced", rollouts=len(self.caches.rollouts))
             working = [group.create_task(job, name=name) for name, job in self._jobs()]
             await self._stopping.wait()
             for queue in self.queues:

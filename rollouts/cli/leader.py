@@ -11,8 +11,10 @@ _INSTANCE_ID = "argo-rollouts.argoproj.io/controller-instance-id"
 
 
 async def leader(wire: Wire, rollout: Obj, now: datetime) -> tuple[bool, str]:
-    """Whether a controller acts as far as is known, and that in a sentence ("" where leases may not be read). That there
-    is no lease proves nothing: without leader election a controller holds none."""
+    """Whether a controller acts as far as is known, and that in a sentence ("" where leases may not be read).
+
+    That there is no lease proves nothing: without leader election a controller holds none.
+    """
     instance = text(rollout, "metadata", "labels", _INSTANCE_ID)
     name = f"argo-rollouts-controller-lock{f'-{instance}' if instance else ''}"
     try:

@@ -33,14 +33,15 @@ def _with_cluster(args: argparse.Namespace) -> int:
 
     from rollouts.cli.session import CommandFailed
     from rollouts.kube.access import AccessError
-    from rollouts.kube.errors import ApiError
+    from rollouts.kube.errors import ApiError, is_kind_missing
     from rollouts.operations import NotPossible
 
     try:
         asyncio.run(_connected(args))
         return 0
     except (AccessError, ApiError, CommandFailed, NotPossible) as error:
-        print(f"Error: {error}", file=sys.stderr)
+        hint = " (are the CustomResourceDefinitions installed?)" if is_kind_missing(error) else ""
+        print(f"Error: {error}{hint}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 0

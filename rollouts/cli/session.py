@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TextIO, TypeAlias
 
-from rollouts.kube.errors import NotFound
+from rollouts.kube.errors import NotFound, is_kind_missing
 from rollouts.kube.refs import ROLLOUT, Obj, Resource
 from rollouts.kube.wire import Wire
 from rollouts.operations import Change, Operation
@@ -39,6 +39,8 @@ class Session:
         try:
             return await self.wire.get(resource, self.namespace, name)
         except NotFound as error:
+            if is_kind_missing(error):
+                raise
             kind = resource.kind.lower()
             raise CommandFailed(f'{kind}.{resource.group} "{name}" not found') from error
 

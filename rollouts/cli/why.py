@@ -19,7 +19,7 @@ from rollouts.decide.plan import Plan
 from rollouts.interest import follows_pods
 from rollouts.kube.cache import Cache, parse_version
 from rollouts.kube.errors import ApiError, NotFound, Refused
-from rollouts.kube.refs import EVENT, POD, Obj
+from rollouts.kube.refs import EVENT, POD, Obj, uid_of
 from rollouts.kube.wire import Wire
 from rollouts.observe import Observer
 from rollouts.observe.asking import Asking
@@ -61,7 +61,8 @@ async def _warned(session: Session, rollout: Obj, headline: str) -> list[str]:
         events = (await session.wire.list(EVENT, session.namespace, field_selector=about)).items
     except ApiError as error:
         return [f"Not read: events: {error.message}"]
-    return [f"Warned: {line}" for line in warnings(events, session.now()) if line.partition(": ")[2] not in headline]
+    ours = [each for each in events if each["involvedObject"].get("uid") == uid_of(rollout)]  # and not a namesake's
+    return [f"Warned: {line}" for line in warnings(ours, session.now()) if line.partition(": ")[2] not in headline]
 
 
 def _around(rollout: Obj, caches: Caches, pods: Cache, flags: str) -> Iterator[str]:

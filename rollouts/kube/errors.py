@@ -79,3 +79,8 @@ def error_from(code: int, reason: str, message: str, details: dict[str, Any] | N
     else:
         kind = _BY_CODE.get(code, Refused)
     return kind(message, code=code, reason=reason, details=details)
+
+
+def is_kind_missing(error: Exception) -> bool:
+    """Whether the whole kind is not there, and not one object of it: then the answer names none."""
+    return isinstance(error, NotFound) and not error.details.get("name")

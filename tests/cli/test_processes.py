@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from rollouts.kube.refs import ROLLOUT
+from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.sandbox.apiserver.web.http import serving
 from rollouts.sandbox.kubeconfig import kubeconfig, write
 from tests.cli import cluster
@@ -98,6 +99,20 @@ async def test_what_fails_is_told_on_stderr_with_exit_code_1(plugin: Kubectl) ->
     assert await plugin("status", "r", "-t", "1s") == Done(
         1, "Paused - CanaryPauseStep\n", "Error: Rollout status watch exceeded timeout\n"
     )
+
+
+async def test_a_cluster_without_the_definitions_is_told_from_one_without_the_object(tmp_path: Path) -> None:
+    async with serving(ApiServer(lambda: cluster.NOW)) as endpoint:
+        for words in (["get", "rollout", "r"], ["list", "rollouts"], ["promote", "r"]):
+            process = await asyncio.create_subprocess_exec(
+                BIN / "kubectl-argo-rollouts",
+                *(*words, "--server", endpoint.url),
+                env=os.environ | {"KUBECONFIG": str(tmp_path / "none")},
+                stderr=asyncio.subprocess.PIPE,
+            )
+            _, err = await process.communicate()
+            assert process.returncode == 1
+            assert err.decode().endswith("(are the CustomResourceDefinitions installed?)\n")
 
 
 async def test_what_is_shown_over_http_is_what_the_server_holds(plugin: Kubectl, served: Served) -> None:
