@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from analysis.schema import Obj
 from rollouts.api.gotypes import Reader, go_json
 from rollouts.api.labels import POD_TEMPLATE_HASH
-from rollouts.api.poddefaults import DEFAULTS, TEMPLATE_TYPES
-from rollouts.api.podtypes import POD_TYPES
+from rollouts.api.pod.defaults import DEFAULTS, TEMPLATE_TYPES
+from rollouts.api.pod.types import POD_TYPES
 from rollouts.api.quantity import parse_quantity
 from rollouts.api.steptypes import EARLIER_STEP_TYPES, STEP_TYPES
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from analysis.api import AnalysisTemplateRef
 from rollouts.api import fielderrors, labels, proof
 from rollouts.api.canary import RolloutAnalysis
-from rollouts.api.numberrules import number_errors
 from rollouts.api.rollout import Rollout
+from rollouts.api.rules.numbers import number_errors
+from rollouts.api.rules.validate import validate_rollout
 from rollouts.api.support import unsupported
-from rollouts.api.validate import validate_rollout
 from rollouts.decide.analyses.analysisspec import analysis_fault
 from rollouts.decide.analyses.experimentspec import experiment_faults
 from rollouts.decide.world import World

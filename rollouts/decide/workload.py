@@ -12,7 +12,7 @@ from analysis.schema import Obj
 from rollouts.api import fielderrors, labels
 from rollouts.api.meta import LabelSelector
 from rollouts.api.rollout import ObjectRef, Rollout
-from rollouts.api.validate import has_own_template
+from rollouts.api.rules.validate import has_own_template
 from rollouts.decide import wording
 from rollouts.decide.context import Context
 from rollouts.decide.plan import ScaleWorkload, Wait

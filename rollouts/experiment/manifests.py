@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from analysis.schema import Obj, format_time
 from rollouts.api import labels
 from rollouts.api.experiment import ExperimentAnalysisTemplateRef, TemplateSpec
-from rollouts.api.experimentrules import replicas
+from rollouts.api.rules.experiment import replicas
 from rollouts.api.template import pod_template_hash
 from rollouts.experiment.view import View
 

@@ -9,7 +9,7 @@ from analysis.api import AnalysisTemplateRef
 from analysis.schema import Obj
 from rollouts.api import labels
 from rollouts.api.experiment import Experiment, ExperimentSpec, ExperimentStatus
-from rollouts.api.experimentrules import experiment_fault
+from rollouts.api.rules.experiment import experiment_fault
 from rollouts.experiment import manifests
 from rollouts.experiment.view import ENDED, View
 from rollouts.experiment.world import Owner, Run, Service, World

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from analysis.schema import format_time, parse_time
 from rollouts.api import labels
 from rollouts.api.experiment import TemplateSpec, TemplateStatus
-from rollouts.api.experimentrules import progress_deadline_seconds, replicas, scale_down_delay_seconds
+from rollouts.api.rules.experiment import progress_deadline_seconds, replicas, scale_down_delay_seconds
 from rollouts.decide.context import scale_down_deadline
 from rollouts.decide.plan import UpdateReplicaSet, Wait
 from rollouts.decide.world import ReplicaSet

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from analysis.schema import Model
 from rollouts.api.rollout import Rollout
+from rollouts.api.rules.validate import validate_rollout
 from rollouts.api.support import unsupported
-from rollouts.api.validate import validate_rollout
 from rollouts.lint.fileset import FileSet
 from rollouts.lint.manifests import Document, Steps, steps_of
 from rollouts.lint.registry import Fault, Severity, rule

@@ -7,10 +7,10 @@ from pydantic import ValidationError
 
 from analysis.schema import Obj
 from rollouts.api.meta import ObjectMeta
+from rollouts.api.pod.unreadable import readable
 from rollouts.api.rollout import Rollout, RolloutSpec
 from rollouts.api.status import RolloutStatus
 from rollouts.api.template import pod_template_hash, step_hash
-from rollouts.api.unreadable import readable
 from rollouts.decide import workload
 from rollouts.decide.world import NO_HASH, Hash
 from rollouts.kube.cache import Key

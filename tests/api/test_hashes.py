@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rollouts.api.gotypes import WrongType, go_json
-from rollouts.api.poddefaults import default_pod_template
+from rollouts.api.pod.defaults import default_pod_template
 from rollouts.api.quantity import parse_quantity
 from rollouts.api.template import pod_template_hash, safe_hash, step_hash
 

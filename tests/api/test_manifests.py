@@ -9,9 +9,9 @@ from analysis.api import AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate
 from analysis.schema import Model
 from rollouts.api.experiment import Experiment
 from rollouts.api.rollout import Rollout
+from rollouts.api.rules.validate import validate_rollout
 from rollouts.api.support import unsupported
 from rollouts.api.template import pod_template_hash, step_hash
-from rollouts.api.validate import validate_rollout
 from tests.api.shared import DOCUMENTS, needs_shared, of_kind
 
 pytestmark = needs_shared

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.api.poddefaults import default_pod_template
+from rollouts.api.pod.defaults import default_pod_template
 from rollouts.api.template import templates_equal
 
 WRITTEN: dict[str, Any] = {

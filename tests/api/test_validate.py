@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rollouts.api.rollout import Rollout
-from rollouts.api.validate import validate_rollout
+from rollouts.api.rules.validate import validate_rollout
 
 POD: dict[str, Any] = {"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [{"name": "c", "image": "i:1"}]}}
 BOTH = {"canaryService": "c", "stableService": "s"}

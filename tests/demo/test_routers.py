@@ -3,7 +3,7 @@
 import pytest
 
 from rollouts.api.rollout import Rollout
-from rollouts.api.validate import validate_rollout
+from rollouts.api.rules.validate import validate_rollout
 from rollouts.decide.plan import Destination, Split
 from rollouts.decide.world import Hash
 from rollouts.kube.refs import Obj, Ref

@@ -8,7 +8,7 @@ import pytest
 
 from analysis.api import Argument
 from rollouts.api.experiment import ExperimentSpec
-from rollouts.api.experimentrules import experiment_fault
+from rollouts.api.rules.experiment import experiment_fault
 from rollouts.experiment import plan as say
 from rollouts.experiment.decide import decide
 from tests.experiment.objects import uses, version, with_port

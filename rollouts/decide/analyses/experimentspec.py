@@ -14,9 +14,9 @@ from rollouts.api.experiment import (
     TemplateService,
     TemplateSpec,
 )
-from rollouts.api.experimentrules import container_ports, experiment_fault
 from rollouts.api.meta import LabelSelector
 from rollouts.api.rollout import Rollout
+from rollouts.api.rules.experiment import container_ports, experiment_fault
 from rollouts.api.template import templates_equal
 from rollouts.decide.analyses.arguments import FieldError, resolve
 from rollouts.decide.context import Context

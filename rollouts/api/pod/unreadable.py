@@ -6,7 +6,7 @@ The definition of a Rollout takes any text for a quantity, so a cluster may hold
 from typing import Any
 
 from analysis.schema import Obj
-from rollouts.api.poddefaults import TEMPLATE_TYPES
+from rollouts.api.pod.defaults import TEMPLATE_TYPES
 from rollouts.api.quantity import parse_quantity
 
 _UNDEFINED = object()

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from analysis.schema import Obj
 from rollouts.api.gotypes import Default, Reader
-from rollouts.api.podtypes import POD_TYPES
+from rollouts.api.pod.types import POD_TYPES
+from rollouts.api.pod.volumes import VOLUME_TYPES
 from rollouts.api.quantity import parse_quantity
-from rollouts.api.volumetypes import VOLUME_TYPES
 
 TEMPLATE_TYPES = {**POD_TYPES, **VOLUME_TYPES}
 

@@ -7,7 +7,7 @@ from analysis.schema import Obj
 from rollouts.api import fielderrors
 from rollouts.api.gotypes import WrongType
 from rollouts.api.meta import LabelSelector
-from rollouts.api.poddefaults import default_pod_template
+from rollouts.api.pod.defaults import default_pod_template
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _QUANTITY = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"

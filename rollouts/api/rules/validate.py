@@ -8,9 +8,9 @@ from rollouts.api import defaults, fielderrors
 from rollouts.api.bluegreen import BlueGreenStrategy
 from rollouts.api.canary import AntiAffinity, CanaryStrategy
 from rollouts.api.meta import LabelSelector
-from rollouts.api.podrules import pod_template_errors
+from rollouts.api.pod.rules import pod_template_errors
 from rollouts.api.rollout import Rollout, RolloutSpec
-from rollouts.api.steprules import step_errors
+from rollouts.api.rules.steps import step_errors
 
 _STRATEGY = "spec.strategy"
 _NUMBER = re.compile(r"([+-]?[0-9]+)%?")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from analysis.schema import parse_duration
 from rollouts.api.experiment import ExperimentSpec, TemplateSpec
 from rollouts.api.gotypes import WrongType
-from rollouts.api.numberrules import number_errors
+from rollouts.api.rules.numbers import number_errors
 from rollouts.api.template import pod_template_hash
 
 PROGRESS_DEADLINE_SECONDS = 600
