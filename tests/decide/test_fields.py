@@ -93,6 +93,35 @@ def test_a_threshold_of_any_kind_but_percent_is_a_number_of_pods(kind: str, enou
     assert toy.status["currentStepIndex"] == 1
 
 
+@pytest.mark.parametrize("threshold", [{"type": "Pods", "value": 4}, {"type": "Percent", "value": 150}])
+@pytest.mark.parametrize("steps", [(), (make.weight(20), make.pause(), make.weight(60))])
+def test_a_threshold_beyond_the_pods_that_there_are_is_met_by_all_of_them(
+    threshold: make.Obj, steps: tuple[make.Obj, ...]
+) -> None:
+    """As when an autoscaler has scaled the rollout down."""
+    toy = dynamic(*steps, replicaProgressThreshold=threshold)
+    toy.spec(replicas=3)
+    toy.run()
+    toy.image(V2)
+    toy.run()
+    if steps:
+        assert (toy.phase, toy.weights) == ("Paused CanaryPauseStep", (20, 80))
+        resume(toy)
+    assert toy.phase == "Healthy"
+    assert toy.status["stableRS"] == make.hash_of(V2)
+
+
+def test_a_threshold_holds_back_no_share_that_the_pods_of_stable_can_take() -> None:
+    toy = routed(make.weight(80), make.pause(), replicaProgressThreshold={"type": "Pods", "value": 3})
+    toy.ready(V1, 2)
+    toy.image(V2)
+    toy.settle()
+    toy.ready(V2)
+    toy.ready(V1, 2)
+    toy.settle()
+    assert toy.weights == (80, 20)
+
+
 def test_the_whole_of_the_weights_may_change_and_pods_stay_until_the_new_shares_are_recorded() -> None:
     toy = deployed(make.weight(40), make.pause(), services=("stable", "canary"), canary=NGINX)
     toy.image(V2)

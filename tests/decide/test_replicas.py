@@ -78,3 +78,9 @@ def test_pods_behind_a_router_are_never_fewer_than_their_share_deserves() -> Non
         assert count * 100 >= size * weight
         assert (count == 0) == (size * weight == 0)
         assert count <= size
+
+
+@pytest.mark.parametrize(("size", "weight"), [(2, 75), (5, 90), (10, 95), (25, 98), (50, 99)])
+def test_a_share_of_nearly_all_is_all_but_one(size: int, weight: int) -> None:
+    """A tie between all and all but one, of which all is not allowed."""
+    assert approximate(Limits(size, 0, 1), weight) == (size - 1, 1)

@@ -96,9 +96,10 @@ def _recorded_needs(ctx: Context) -> tuple[int, int]:
 
 
 def enough_available(ctx: Context, rs: ReplicaSet, wanted: int) -> bool:
-    """Whether so many of the wanted pods are available that the release may go on."""
+    """Whether so many of the wanted pods are available that the release may go on: all of them always are enough, also
+    where they are fewer than a threshold."""
     threshold = _threshold(ctx)
-    if threshold is None:
+    if threshold is None or rs.dependable >= wanted:
         return rs.dependable >= wanted
     if threshold.type == "Percent":
         return rs.dependable * 100 >= threshold.value * wanted
