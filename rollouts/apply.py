@@ -13,6 +13,7 @@ from typing import assert_never
 from rollouts.api import labels
 from rollouts.api.template import templates_equal
 from rollouts.decide import wording
+from rollouts.decide.injected import covered, own_template, remembered
 from rollouts.decide.plan import (
     Action,
     Adopt,
@@ -34,7 +35,6 @@ from rollouts.decide.plan import (
     UpdateReplicaSet,
     UpdateRollout,
 )
-from rollouts.decide.pods.injected import covered, own_template, remembered
 from rollouts.decide.world import World
 from rollouts.kube.cache import Cache
 from rollouts.kube.errors import AlreadyExists, ApiError, NotFound, Refused, TooManyRequests

@@ -13,8 +13,8 @@ from rollouts.api.canary import CanaryStep, CanaryStrategy
 from rollouts.api.proof import Proof, proof
 from rollouts.api.status import BlueGreenStatus, RolloutStatus, TrafficWeights
 from rollouts.api.template import templates_equal
-from rollouts.decide.pods.injected import own_template
-from rollouts.decide.pods.replicas import Limits, Size
+from rollouts.decide.injected import own_template
+from rollouts.decide.replicas import Limits, Size
 from rollouts.decide.world import Hash, ReplicaSet, World
 
 

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from rollouts.decide.pods.replicas import Limits, Size, _one_move, approximate, basic_canary, routed_canary
+from rollouts.decide.replicas import Limits, Size, _one_move, approximate, basic_canary, routed_canary
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from rollouts.api.template import templates_equal
 from rollouts.apply import replica_set_patch
 from rollouts.decide import decide
 from rollouts.decide import plan as say
-from rollouts.decide.pods.injected import covered, own_template, remembered
+from rollouts.decide.injected import covered, own_template, remembered
 from rollouts.decide.world import Hash, Pod, ReplicaSet, Run, Service, World
 from rollouts.kube.patch import apply_merge
 from tests import make

@@ -4,7 +4,7 @@ from rollouts.api import defaults
 from rollouts.api.canary import CanaryStep, ReplicaProgressThreshold, SetCanaryScale
 from rollouts.decide import wording
 from rollouts.decide.context import Context
-from rollouts.decide.pods.replicas import basic_canary, ceil_share, routed_canary
+from rollouts.decide.replicas import basic_canary, ceil_share, routed_canary
 from rollouts.decide.traffic import proof
 from rollouts.decide.traffic.withdraw import next_weight, withdraws
 from rollouts.decide.world import ReplicaSet

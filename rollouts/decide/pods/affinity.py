@@ -8,7 +8,7 @@ from analysis.schema import Obj
 from rollouts.api import labels
 from rollouts.api.canary import AntiAffinity
 from rollouts.decide.context import Context
-from rollouts.decide.pods.injected import anti_affinity, own_template
+from rollouts.decide.injected import anti_affinity, own_template
 from rollouts.decide.world import Hash, ReplicaSet
 
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"

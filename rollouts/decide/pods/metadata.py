@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from rollouts.api import labels
 from rollouts.api.meta import PodTemplateMetadata
 from rollouts.decide.context import Context
+from rollouts.decide.injected import NOTHING, Injected, ephemeral_annotation, remembered
 from rollouts.decide.plan import LabelPods, UpdateReplicaSet
-from rollouts.decide.pods.injected import NOTHING, Injected, ephemeral_annotation, remembered
 from rollouts.decide.world import ReplicaSet
 
 Changes = dict[str, str | None]

@@ -6,9 +6,9 @@ from analysis.schema import Obj
 from rollouts.api import defaults, labels
 from rollouts.decide import workload
 from rollouts.decide.context import Context
+from rollouts.decide.injected import ephemeral_annotation
 from rollouts.decide.plan import CreateReplicaSet, DeleteReplicaSet, UpdateReplicaSet, UpdateRollout
 from rollouts.decide.pods.affinity import corrected, with_anti_affinity
-from rollouts.decide.pods.injected import ephemeral_annotation
 from rollouts.decide.pods.metadata import injected_for_new
 
 

@@ -10,8 +10,8 @@ from rollouts.decide.context import Context, scale_down_deadline
 from rollouts.decide.course.steps import wanted_counts
 from rollouts.decide.plan import CreateReplicaSet, UpdateReplicaSet, Wait
 from rollouts.decide.pods import deadlines
-from rollouts.decide.pods.replicas import ceil_share
 from rollouts.decide.pods.revision import new_replica_set
+from rollouts.decide.replicas import ceil_share
 from rollouts.decide.traffic import balancers, proof
 from rollouts.decide.traffic.weights import target
 from rollouts.decide.traffic.withdraw import carried_hash

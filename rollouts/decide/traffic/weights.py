@@ -12,8 +12,8 @@ from rollouts.decide.analyses.experiments import destinations
 from rollouts.decide.context import Context
 from rollouts.decide.course.steps import asked_scale, asks_for_none, at_wanted_counts, enough_available, weight_at
 from rollouts.decide.plan import Destination, SetWeight, Split, Wait
-from rollouts.decide.pods.replicas import ceil_share
 from rollouts.decide.questions import Ask
+from rollouts.decide.replicas import ceil_share
 from rollouts.decide.traffic import balancers, proof
 from rollouts.decide.traffic.routes import managed, standing
 from rollouts.decide.traffic.withdraw import carried_hash, withdrawn, withdraws

@@ -5,7 +5,7 @@ weights: stable grows to what the next lower weight needs, the weight follows on
 """
 
 from rollouts.decide.context import Context
-from rollouts.decide.pods.replicas import ceil_share
+from rollouts.decide.replicas import ceil_share
 from rollouts.decide.world import NO_HASH, Hash, ReplicaSet
 
 
