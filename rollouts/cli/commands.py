@@ -113,10 +113,22 @@ def _changing(commands: "Commands") -> None:
     restart.add_argument("name", metavar="ROLLOUT")
     restart.add_argument("-i", "--in", dest="in_", default="", metavar="TIME", help="in TIME from now, like 10s")
 
-    create = _command(commands, ("create",), "create:create", "create what manifests describe")
-    create.add_argument(
-        "-f", "--filename", dest="files", action="append", required=True, metavar="FILE", help="manifests (-: stdin)"
+    _creating(_command(commands, ("create",), "create:create", "create what manifests describe"))
+
+
+def _creating(create: Parser) -> None:
+    create.add_argument("-f", "--filename", dest="files", action="append", metavar="FILE", help="manifests (-: stdin)")
+    below = create.add_subparsers(title="commands", metavar="COMMAND")
+    run = _command(below, _ANALYSIS_RUN[:2], "createrun:create_run", "an AnalysisRun of a template, to measure now")
+    run.add_argument("--from", dest="source", default="", metavar="TEMPLATE", help="a template of the cluster")
+    run.add_argument("--from-file", dest="file", default="", metavar="FILE", help="a template in a file (-: stdin)")
+    switch(run, "--global", help="--from names a ClusterAnalysisTemplate")
+    run.add_argument("--name", default="", help="the run's name")
+    run.add_argument("--generate-name", default="", metavar="PREFIX", help="how its name begins (default TEMPLATE-)")
+    run.add_argument(
+        "-a", "--argument", dest="arguments", action="append", default=[], metavar="NAME=VALUE", help="repeatable"
     )
+    run.add_argument("--instance-id", default="", metavar="ID", help="for the controller of this instance")
 
 
 def _group(commands: "Commands", name: str, about: str) -> "Commands":

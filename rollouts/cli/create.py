@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +36,18 @@ _KINDS: dict[str, tuple[Resource, type[BaseModel]]] = {
 
 async def create(session: Session, args: argparse.Namespace) -> None:
     """Reads all files before it creates the first object, so that a mistake in one creates nothing."""
-    read = [await asyncio.to_thread(_read, file) for file in args.files]
-    manifests = [
-        _checked(file, each) for file, text in zip(args.files, read, strict=True) for each in _parse(file, text)
-    ]
-    for resource, manifest in manifests:
+    if not args.files:
+        raise CommandFailed("say what to create: -f FILE, or analysisrun")
+    for resource, manifest in await manifests_of(args.files):
         namespace = manifest["metadata"].get("namespace") or session.namespace
         made = await session.wire.create(resource, namespace if resource.namespaced else "", manifest)
         session.say(f"{resource.kind.lower()}.{resource.group}/{name_of(made)} created")
+
+
+async def manifests_of(files: Sequence[str]) -> list[tuple[Resource, Obj]]:
+    """What the files hold, each with its kind. CommandFailed for what is none of ours, or has a field nobody reads."""
+    read = [await asyncio.to_thread(_read, file) for file in files]
+    return [_checked(file, each) for file, text in zip(files, read, strict=True) for each in _parse(file, text)]
 
 
 def _read(file: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from rollouts.api import labels
 from rollouts.cli.session import CommandFailed
 from rollouts.kube.errors import NotFound
 from rollouts.kube.refs import ANALYSIS_RUN, DEPLOYMENT, EXPERIMENT, ROLLOUT
@@ -258,3 +259,87 @@ async def test_create_refuses_what_it_does_not_understand_and_creates_nothing(
         await served.run("create", "-f", str(file))
     with pytest.raises(NotFound):
         await served.get(ROLLOUT, "new")
+
+
+# ── create analysisrun ──
+
+TEMPLATE_YAML = """
+apiVersion: argoproj.io/v1alpha1
+kind: AnalysisTemplate
+metadata:
+  name: check
+  labels: {team: shop}
+  annotations: {kubectl.kubernetes.io/last-applied-configuration: "{}", why: because}
+spec:
+  args: [{name: url}, {name: limit, value: "1"}]
+  dryRun: [{metricName: m}]
+  templates: [{templateName: everywhere, clusterScope: true}]
+  metrics: [{name: m, provider: {web: {url: "{{args.url}}"}}}]
+"""
+EVERYWHERE_YAML = """
+apiVersion: argoproj.io/v1alpha1
+kind: ClusterAnalysisTemplate
+metadata: {name: everywhere}
+spec: {metrics: [{name: wide, provider: {web: {url: "http://localhost"}}}]}
+"""
+
+
+@pytest_asyncio.fixture
+async def templates(served: Served, tmp_path: Path) -> Path:
+    """A file of a template, which the cluster has too."""
+    file = tmp_path / "check.yaml"
+    file.write_text(EVERYWHERE_YAML)
+    await served.run("create", "-f", str(file))
+    file.write_text(TEMPLATE_YAML)
+    await served.run("create", "-f", str(file))
+    return file
+
+
+@pytest.mark.parametrize("words", [("--from", "check"), ("--from-file", "FILE", "--instance-id=blue")])
+async def test_a_run_is_made_of_a_template_and_all_that_it_includes(
+    served: Served, templates: Path, words: tuple[str, ...]
+) -> None:
+    words = tuple(str(templates) if word == "FILE" else word for word in words)
+    printed = await served.run("create", "ar", *words, "--name", "now", "-a", "url=http://a?b=c", "--argument=x=y")
+    assert printed == "analysisrun.argoproj.io/now created\n"
+    made = await served.get(ANALYSIS_RUN, "now")
+    assert [metric["name"] for metric in made["spec"]["metrics"]] == ["m", "wide"]
+    assert made["spec"]["args"] == [{"name": "url", "value": "http://a?b=c"}, {"name": "limit", "value": "1"}]
+    assert made["spec"]["dryRun"] == [{"metricName": "m"}]
+    assert made["metadata"]["annotations"] == {"why": "because"}
+    instance = {labels.INSTANCE_ID: "blue"} if len(words) == 3 else {}
+    assert made["metadata"]["labels"] == {"team": "shop", **instance}
+
+
+async def test_a_run_has_a_name_that_begins_with_its_templates(served: Served, templates: Path) -> None:
+    printed = await served.run("create", "analysisrun", "--global", "--from", "everywhere")
+    assert printed.startswith("analysisrun.argoproj.io/everywhere-")
+    printed = await served.run("create", "analysisrun", "--from=check", "--generate-name=try-", "-a", "url=u")
+    assert printed.startswith("analysisrun.argoproj.io/try-")
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ((), "one of --from or --from-file must be specified"),
+        (("--from=check", "--from-file=check"), "one of --from or --from-file must be specified"),
+        (("--from=check",), "args.url was not resolved"),
+        (("--from=check", "-a", "url"), "arguments must be in the form NAME=VALUE"),
+        (("--from-file=FILE.none",), "No such file"),
+    ],
+)
+async def test_a_run_that_cannot_be_made_is_told_in_the_known_words(
+    served: Served, templates: Path, words: tuple[str, ...], error: str
+) -> None:
+    with pytest.raises(CommandFailed, match=error):
+        await served.run("create", "analysisrun", *words)
+
+
+async def test_a_template_that_is_not_there_is_told_by_the_server(served: Served) -> None:
+    with pytest.raises(NotFound, match=r'analysistemplates.argoproj.io "none" not found'):
+        await served.run("create", "analysisrun", "--from", "none")
+
+
+async def test_create_needs_to_know_what(served: Served) -> None:
+    with pytest.raises(CommandFailed, match="say what to create"):
+        await served.run("create")
