@@ -29,7 +29,9 @@ from rollouts.traffic.base import TrafficSettings
 from rollouts.traffic.registry import needed_resources
 from rollouts.view import rollout_info
 from rollouts.view.advice import next_steps, traffic_line
-from rollouts.view.trouble import pod_troubles, run_troubles, warnings
+from rollouts.view.trouble import pod_troubles, run_troubles, since_update, warnings
+
+_MOMENTS = ("%Y-%m-%d %H:%M:%S UTC", "%Y-%m-%dT%H:%M:%SZ")
 
 
 async def why(session: Session, args: argparse.Namespace) -> None:
@@ -49,20 +51,21 @@ async def why(session: Session, args: argparse.Namespace) -> None:
     flags = f" -n {args.namespace}" if getattr(args, "namespace", "") else ""
     headline = _headline(rollout)
     decided = (*_waits(plan, headline), *_deeds(plan, who if plan.changes or not acts else ""))
-    told = await _warned(session, rollout, headline)
+    told = await _warned(session, rollout, caches, headline)
     for line in (headline, *decided, *told, *_around(rollout, caches, pods, flags), *unread):
         session.say(line)
 
 
-async def _warned(session: Session, rollout: Obj, headline: str) -> list[str]:
-    """What the controller could not do of late, which is told by Events alone."""
+async def _warned(session: Session, rollout: Obj, caches: Caches, headline: str) -> list[str]:
+    """What the controller could not do of late and for this version, which is told by Events alone."""
     about = f"involvedObject.kind=Rollout,involvedObject.name={rollout['metadata']['name']},type=Warning"
     try:
         events = (await session.wire.list(EVENT, session.namespace, field_selector=about)).items
     except ApiError as error:
         return [f"Not read: events: {error.message}"]
     ours = [each for each in events if each["involvedObject"].get("uid") == uid_of(rollout)]  # and not a namesake's
-    return [f"Warned: {line}" for line in warnings(ours, session.now()) if line.partition(": ")[2] not in headline]
+    recent = since_update(rollout, caches.replica_sets.objects(), ours)
+    return [f"Warned: {line}" for line in warnings(recent, session.now()) if line.partition(": ")[2] not in headline]
 
 
 def _around(rollout: Obj, caches: Caches, pods: Cache, flags: str) -> Iterator[str]:
@@ -119,7 +122,7 @@ def _waits(plan: Plan, headline: str) -> Iterator[str]:
     for wait in plan.waits:
         if wait.until is None and wait.because in headline:
             continue  # it was just said
-        told = wait.until is None or f"{wait.until:%Y-%m-%d %H:%M:%S} UTC" in wait.because
+        told = wait.until is None or any(f"{wait.until:{form}}" in wait.because for form in _MOMENTS)
         until = "" if told else f" (until {wait.until:%Y-%m-%d %H:%M:%S} UTC)"
         yield f"Waits: {wait.because}{until}"
 

@@ -67,14 +67,19 @@ def next_steps(rollout: Obj, flags: str = "") -> Iterator[str]:
         yield f"`{plugin} retry rollout {name}` begins the update anew"
         yield f"`{plugin} undo {name}` gives it up; so does any other template"
     elif phase == "Paused":
-        yield f"`{plugin} promote {name}` goes on{_although(rollout)}"
+        yield from _promotions(rollout, f"{plugin} promote {name}")
     if updating and phase in ("Paused", "Progressing", "Degraded") and not part(rollout, "status").get("abort"):
         stable = text(rollout, "status", "stableRS")
         if stable and not message.startswith("InvalidSpec"):
             yield f"`{plugin} abort {name}` takes the update back to {stable}"
 
 
-def _although(rollout: Obj) -> str:
+def _promotions(rollout: Obj, promote: str) -> Iterator[str]:
     reasons = {text(each, "reason") for each in parts(rollout, "status", "pauseConditions")}
-    unclear = {"InconclusiveAnalysisRun": "an analysis", "InconclusiveExperiment": "an experiment"}
-    return "".join(f", although {unclear[reason]} could not tell" for reason in sorted(reasons & unclear.keys()))
+    step = text(rollout, "status", "canary", "currentStepAnalysisRunStatus", "status")
+    if "InconclusiveExperiment" in reasons or ("InconclusiveAnalysisRun" in reasons and step != "Inconclusive"):
+        yield f"`{promote}` lets it be measured once more, `{promote} --full` goes on without"
+    elif "InconclusiveAnalysisRun" in reasons:
+        yield f"`{promote}` goes on, although the analysis could not tell"
+    else:
+        yield f"`{promote}` goes on"

@@ -49,6 +49,15 @@ def warnings(events: Iterable[Obj], now: datetime) -> Iterator[str]:
             yield f"{max(0, int(age.total_seconds()))} s ago, {reason}: {text(each, 'message')}"
 
 
+def since_update(rollout: Obj, replica_sets: Iterable[Obj], events: Iterable[Obj]) -> list[Obj]:
+    """The Events that were last told since the ReplicaSet of the current version is there; all, where it is not."""
+    version = text(rollout, "status", "currentPodHash")
+    ours = (each for each in replica_sets if _controlled_by(each, uid_of(rollout)))
+    new = next((each for each in ours if text(each, "metadata", "labels", POD_TEMPLATE_HASH) == version), None)
+    began = parse_time(text(new, "metadata", "creationTimestamp")) if new is not None else None
+    return [each for each in events if began is None or _told(each) >= began]
+
+
 def _told(event: Obj) -> datetime:
     moments = (text(event, "lastTimestamp"), text(event, "eventTime"), text(event, "metadata", "creationTimestamp"))
     return parse_time(next(filter(None, moments)))

@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 
+import pytest
+
 from rollouts.kube.clock import micro_time
 from rollouts.view.advice import next_steps, traffic_line
-from rollouts.view.trouble import pod_troubles, run_troubles, warnings
+from rollouts.view.trouble import pod_troubles, run_troubles, since_update, warnings
 from tests import make
 
 OWNED = [{"uid": "u", "controller": True, "kind": "Rollout", "name": "r"}]
@@ -85,6 +87,14 @@ def test_the_newest_warning_of_each_reason_is_told() -> None:
     assert list(warnings([*events, event("D", 1, "well", "Normal")], make.NOON)) == told
 
 
+def test_warnings_of_former_versions_are_left_out() -> None:
+    began = replica_set()
+    began["metadata"]["creationTimestamp"] = micro_time(make.NOON)
+    told = [{"lastTimestamp": micro_time(make.NOON + timedelta(seconds=second))} for second in (-1, 0, 1)]
+    assert since_update(ROLLOUT, [replica_set(version="old"), began], told) == told[1:]
+    assert since_update(ROLLOUT, [], told) == told
+
+
 def test_the_traffic_of_services_and_of_weights() -> None:
     services = {"activeService": "a", "previewService": "p"}
     status = {"activeSelector": "old", "previewSelector": "new"}
@@ -104,7 +114,19 @@ def test_the_traffic_of_services_and_of_weights() -> None:
     assert traffic_line(ROLLOUT, both) == "goes by pods, of which 1 of 5 available ones are of the update"
 
 
-def test_an_analysis_that_could_not_tell_is_named_beside_promote() -> None:
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        ("Inconclusive", "`kubectl argo rollouts promote r` goes on, although the analysis could not tell"),
+        (
+            "Successful",
+            "`kubectl argo rollouts promote r` lets it be measured once more, "
+            "`kubectl argo rollouts promote r --full` goes on without",
+        ),
+    ],
+)
+def test_what_promote_does_after_an_unclear_verdict_is_said(verdict: str, said: str) -> None:
+    """A step is passed over; an analysis beside the steps, or before a switch, is made again."""
     paused = {"phase": "Paused", "pauseConditions": [{"reason": "InconclusiveAnalysisRun"}]}
-    told = list(next_steps({**ROLLOUT, "status": ROLLOUT["status"] | paused}))
-    assert told[0] == "`kubectl argo rollouts promote r` goes on, although an analysis could not tell"
+    step = {"canary": {"currentStepAnalysisRunStatus": {"status": verdict}}}
+    assert next(next_steps({**ROLLOUT, "status": ROLLOUT["status"] | paused | step})) == said

@@ -1,6 +1,7 @@
 """Blue-green: analysis before and after the switch."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -110,6 +111,20 @@ def test_an_inconclusive_analysis_pauses_and_is_repeated_when_somebody_resumes()
     verdict(toy, "Successful")
     toy.run()
     assert toy.phase == "Healthy"
+
+
+@pytest.mark.parametrize("when", ["prePromotionAnalysis", "postPromotionAnalysis"])
+def test_a_full_promotion_goes_on_without_the_verdict_of_an_inconclusive_analysis(when: str) -> None:
+    spec: dict[str, Any] = {when: ANALYSIS}
+    toy = updated(**spec)
+    verdict(toy, "Inconclusive")
+    toy.settle()
+    assert toy.phase == "Paused InconclusiveAnalysisRun"
+    toy.patch_status(promoteFull=True)
+    toy.settle()
+    assert toy.phase == "Healthy"
+    assert toy.services["active"].hash == H2
+    assert "pauseConditions" not in toy.status
 
 
 # ── analysis after the switch ──

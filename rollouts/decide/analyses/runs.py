@@ -60,6 +60,9 @@ def _keep(ctx: Context, use: Use) -> Iterator[Told]:
             yield Aborting(wording.analysis_failed(use.slot, run.message))
         case "Inconclusive" if not ctx.pause_open(wording.INCONCLUSIVE_ANALYSIS):
             yield Pausing(wording.INCONCLUSIVE_ANALYSIS)
+        case "Inconclusive":
+            resumed = "goes past it" if use.slot == "Step" else "lets another one measure"
+            yield Wait(f"AnalysisRun {run.name} could not tell: a promotion {resumed}")
         case "Successful":
             pass
         case _:

@@ -16,10 +16,11 @@ from rollouts.decide.world import Hash, ReplicaSet
 def preview(ctx: Context) -> Iterator[PointService | Wait]:
     """The preview Service follows the template at once, also to a version that has no pods yet."""
     name = strategy(ctx).preview_service
-    if ctx.halted and name:
+    moves = tuple(_point(ctx, name, ctx.hash)) if name else ()
+    if ctx.halted and moves:
         yield Wait(f"service {name} is not switched while the rollout is paused")
-    elif name:
-        yield from _point(ctx, name, ctx.hash)
+    else:
+        yield from moves
 
 
 def activate(ctx: Context) -> Iterator[PointService | Wait]:

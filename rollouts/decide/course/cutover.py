@@ -124,7 +124,10 @@ def _paused(ctx: Context, status: RolloutStatus, said: tuple[Said, ...], events:
 
 
 def _lasts(ctx: Context, pause: PauseCondition, over: bool) -> bool:
-    """A pause before the switch ends with it; one of a canary's steps was left behind by another strategy."""
+    """A pause before the switch ends with it; one of a canary's steps was left behind by another strategy. Who asks for
+    the full promotion has answered every question that a pause puts."""
+    if ctx.status.promote_full:
+        return False
     if pause.reason == wording.BLUE_GREEN_PAUSE:
         return replaces(ctx) and gates.pauses(ctx) and not over
     return pause.reason != wording.CANARY_PAUSE_STEP

@@ -58,7 +58,7 @@ def pause(ctx: Context) -> Iterator[Pausing | Wait]:
         began = ctx.now
     until = _ends(ctx, began)
     if until is not None:
-        yield Wait(f"paused until {until:%H:%M:%S} UTC, when the rollout promotes itself", until)
+        yield Wait(f"paused until {until:%Y-%m-%d %H:%M:%S} UTC, when the rollout promotes itself", until)
     elif began is not None:
         yield Wait("paused before the switch, until somebody promotes")
 
