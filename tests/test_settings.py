@@ -18,6 +18,8 @@ from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.settings import Settings, SettingsError, help_text, parse, parse_or_exit
 from rollouts.settings.flags import FLAGS
 
+OPERATIONS = Path(__file__).parents[2] / "shared" / "contract" / "operations.md"
+
 
 def read(*argv: str, **environ: str) -> Settings:
     return parse(argv, environ)
@@ -194,6 +196,15 @@ def test_the_verify_interval_is_taken_at_its_word(text: str, seconds: float) -> 
 def test_a_verify_interval_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="ROLLOUT_VERIFY_RETRY_INTERVAL"):
         read(ROLLOUT_VERIFY_RETRY_INTERVAL=text)
+
+
+def test_every_flag_of_argo_rollouts_is_known() -> None:
+    if not OPERATIONS.exists():
+        pytest.skip("the facts about Argo Rollouts are not beside the repository")
+    section = OPERATIONS.read_text().partition("### 1.1 Flags")[2].partition("### 1.2")[0]
+    named = set(re.findall(r"`--([a-zA-Z-]+)", section)) - {"flag", "aws-region"}  # the manner, and one it never had
+    assert len(named) > 50
+    assert named - {name for flag in FLAGS for name in (flag.name, *flag.aliases)} == set()
 
 
 def test_every_candidate_has_an_identity_of_its_own() -> None:

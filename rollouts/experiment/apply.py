@@ -7,7 +7,7 @@ from rollouts.apply import replica_set_patch
 from rollouts.decide.plan import StopRun, UpdateReplicaSet
 from rollouts.experiment.plan import Action, CreateReplicaSet, CreateService, DeleteService, Plan, StartRun
 from rollouts.kube.cache import Cache
-from rollouts.kube.errors import AlreadyExists, Conflict, Invalid, NotFound, Refused
+from rollouts.kube.errors import AlreadyExists, ApiError, Conflict, Invalid, NotFound, Refused
 from rollouts.kube.refs import (
     ANALYSIS_RUN,
     EXPERIMENT,
@@ -36,6 +36,14 @@ class RefusedForGood(Exception):
         self.action = action
 
 
+class NotDone(Exception):
+    """An action came to nothing this time, for the ApiError that caused this; it is tried again."""
+
+    def __init__(self, action: Action, error: ApiError) -> None:
+        super().__init__(error.message)
+        self.action, self.error = action, error
+
+
 class Applier:
     """Does what plans say, through one wire. Every answer enters the caches at once."""
 
@@ -44,14 +52,15 @@ class Applier:
         self._caches = caches
 
     async def apply(self, experiment: Obj, plan: Plan) -> None:
-        """Carry out the actions of a plan. RefusedForGood when one is not possible; any ApiError: look again later."""
+        """Carry out the actions of a plan. RefusedForGood when one is not possible, NotDone when it is not now."""
         for action in plan.actions:
             try:
                 await self._do(experiment, action)
-            except (Refused, Invalid) as error:
-                if error.code == _UNAUTHORIZED or not isinstance(action, Creation):
-                    raise
-                raise RefusedForGood(action, error.message) from error
+            except ApiError as error:
+                known = isinstance(error, Refused | Invalid) and error.code != _UNAUTHORIZED
+                if known and isinstance(action, Creation):
+                    raise RefusedForGood(action, error.message) from error
+                raise NotDone(action, error) from error
 
     async def _do(self, experiment: Obj, action: Action) -> None:
         namespace, caches = namespace_of(experiment), self._caches

@@ -9,14 +9,16 @@ import structlog
 from analysis.schema import Obj
 from rollouts.api import labels
 from rollouts.api.experiment import ExperimentStatus
-from rollouts.experiment.apply import Applier, RefusedForGood
+from rollouts.decide.plan import Event, UpdateReplicaSet
+from rollouts.decide.reported.record import failed
+from rollouts.experiment.apply import Applier, NotDone, RefusedForGood
 from rollouts.experiment.decide import decide
 from rollouts.experiment.observe import Observer
 from rollouts.experiment.plan import Plan, StartRun
 from rollouts.experiment.status import analysis_events, events
 from rollouts.experiment.world import TemplateKey, World
 from rollouts.kube.cache import Cache, Key
-from rollouts.kube.errors import NotFound, Refused
+from rollouts.kube.errors import Conflict, NotFound, Refused
 from rollouts.kube.events import Recorder
 from rollouts.kube.patch import merge_patch
 from rollouts.kube.refs import ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, EXPERIMENT
@@ -62,6 +64,9 @@ class ExperimentController:
         except RefusedForGood as refusal:
             log.warning("refused", namespace=key[0], experiment=key[1], what=str(refusal))
             plan = _refused(world, refusal, now)
+        except NotDone as fault:
+            self._recorder.record_all(obj, not_done(world, fault))
+            raise fault.error from None
         held = self._held.left(key, 0.0 if plan.actions else _patience(world.experiment.status, plan.status))
         if not held:
             await self._store(key, obj, world, plan.status)
@@ -134,3 +139,15 @@ def _refused(world: World, refusal: RefusedForGood, now: datetime) -> Plan:
         world = replace(world, refused_templates={action.template: text})
     status = decide(world, now).status
     return Plan((), status, tuple(events(world.experiment.status, status)))
+
+
+def not_done(world: World, fault: NotDone) -> tuple[Event, ...]:
+    """What people are told of an action that came to nothing; of writes that met another one, nothing."""
+    action, error = fault.action, fault.error
+    if isinstance(error, Conflict):
+        return ()
+    if not isinstance(action, UpdateReplicaSet) or action.replicas is None:
+        return (failed(error.message),)
+    before = next(rs.replicas for rs in world.replica_sets if rs.name == action.name)
+    way = "up" if action.replicas > before else "down"
+    return (Event("ReplicaSetUpdateError", f"Failed to scale {action.name} {way}: {error.message}", "Warning"),)

@@ -66,10 +66,10 @@ class Served:
     async def get(self, resource: Resource, name: str) -> Obj:
         return await self.server.get(resource, "cli", name)
 
-    async def run(self, *argv: str, out: io.StringIO | None = None) -> str:
-        """What a command prints to stdout, run in this process with the clock at NOW."""
+    async def run(self, *argv: str, out: io.StringIO | None = None, live: bool = False) -> str:
+        """What a command prints to stdout, run in this process with the clock at NOW; `live`: on a terminal."""
         args, out = parse(*argv), out or io.StringIO()
-        await load(args.command)(Session(self.server, "cli", out, io.StringIO(), lambda: cluster.NOW), args)
+        await load(args.command)(Session(self.server, "cli", out, io.StringIO(), lambda: cluster.NOW, live), args)
         return out.getvalue()
 
 

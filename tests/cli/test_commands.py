@@ -56,6 +56,30 @@ async def test_get_rollout_prints_the_known_screen(served: Served, name: str, sc
     assert await served.run("get", "ro", name, "--no-color") == expected(screen)
 
 
+@pytest.mark.parametrize(
+    ("environment", "words", "live", "coloured"),
+    [
+        ({"TERM": "xterm"}, (), True, True),
+        ({"TERM": "dumb"}, (), True, False),
+        ({"TERM": "xterm", "NO_COLOR": ""}, (), True, False),
+        ({"TERM": "xterm"}, ("--no-color",), True, False),
+        ({"TERM": "xterm"}, (), False, False),
+    ],
+)
+async def test_colours_are_for_terminals_that_have_them(
+    served: Served,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    words: tuple[str, ...],
+    live: bool,
+    coloured: bool,
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert ("\033[" in await served.run("get", "rollout", "r", *words, live=live)) is coloured
+
+
 async def test_the_lists_are_printed_as_they_always_were(served: Served) -> None:
     assert await served.run("list", "rollouts") == expected("list-rollouts")
     assert await served.run("list", "experiments") == expected("list-experiments")

@@ -3,6 +3,7 @@
 import pytest
 
 from rollouts.api import labels
+from rollouts.kube.errors import ApiError, Refused
 from rollouts.kube.refs import EXPERIMENT, POD, REPLICA_SET, SERVICE, Obj, name_of
 from tests import make
 from tests.experiment.objects import (
@@ -21,6 +22,7 @@ from tests.experiment.objects import (
     version,
     with_port,
 )
+from tests.stories.line import Call
 from tests.stories.objects import metric, service, template
 from tests.stories.stage import Stage, image_of
 
@@ -294,6 +296,29 @@ async def test_pods_that_the_api_server_refuses_end_it_in_error() -> None:
         await stage.apply(experiment(wrong))
         await ends(stage, "Error")
         assert "selector" in status_of(stage)["message"]
+
+
+@pytest.mark.parametrize(
+    ("part", "reason", "text"),
+    [
+        ("spec", "ReplicaSetUpdateError", "Failed to scale e-new down: not today"),
+        ("metadata", "ReconciliationError", "Reconciliation failed with error: not today"),
+    ],
+)
+async def test_what_cannot_be_done_now_is_told_by_an_event_and_done_later(part: str, reason: str, text: str) -> None:
+    def closed(call: Call) -> ApiError | None:
+        return Refused("not today") if call.resource is REPLICA_SET and part in (call.body or {}) else None
+
+    async with Stage() as stage:
+        await stage.apply(experiment(version("new"), duration="5s"))
+        await becomes(stage, "Running")
+        stage.line.faults.append(closed)
+        await ends(stage)
+        await stage.passes(60)
+        assert text in (await reasons(stage))[reason]
+        assert sizes_of(stage) == {"img:2": 1}
+        stage.line.faults.clear()
+        await stage.until(lambda: sizes_of(stage) == {}, limit=120)
 
 
 # ── the controller ──
