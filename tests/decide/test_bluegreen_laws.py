@@ -72,7 +72,7 @@ class Watched(Lagging):
     def _check_switch(self, hash: str) -> None:
         before = self.behind("active")
         target = next(rs for rs in self.sets.values() if rs.hash == hash)
-        if target.available >= self.size and target.replicas == self.size:
+        if target.available >= self.size and target.replicas in self.sizes:
             return
         back = hash == self.status.get("stableRS") and "activeSelector" in self.status["blueGreen"]
         assert back, ("poured before grown", self.log)
@@ -81,7 +81,12 @@ class Watched(Lagging):
     @property
     def size(self) -> int:
         """What is asked for; while a change of that is not heard of, the smaller of the two."""
-        return min(int(manifest["spec"]["replicas"]) for manifest in (self.manifest, self.known_manifest))
+        return min(self.sizes)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """What is asked for, and what of that is known."""
+        return tuple(int(manifest["spec"]["replicas"]) for manifest in (self.manifest, self.known_manifest))
 
     def verdict(self, phase: str) -> None:
         for name, run in self.runs.items():
