@@ -259,6 +259,28 @@ def test_a_rollback_is_not_healthy_before_stable_serves_alone() -> None:
     assert (toy.weights, sizes(toy, V1, V2)) == ((0, 100), [5, 0])
 
 
+# ── annotations ──
+
+
+def test_replica_sets_take_over_annotations_but_for_those_that_tell_of_the_rollout_alone() -> None:
+    toy = Toy(make.rollout(make.weight(40), make.pause()))
+    subscribed = {"notifications.argoproj.io/subscribe.on-rollout-completed.slack": "shop"}
+    told = {"notified.notifications.argoproj.io": "{}", "kubectl.kubernetes.io/last-applied-configuration": "{}"}
+    toy.manifest["metadata"]["annotations"] = {"team": "a", **subscribed, **told}
+    toy.run()
+    assert toy.of(V1).annotations == {
+        "team": "a",
+        **subscribed,
+        "rollout.argoproj.io/revision": "1",
+        "rollout.argoproj.io/desired-replicas": "5",
+    }
+    toy.manifest["metadata"]["annotations"]["team"] = "b"
+    del toy.manifest["metadata"]["annotations"][next(iter(subscribed))]
+    toy.run()
+    assert toy.of(V1).annotations["team"] == "b"
+    assert subscribed.items() <= toy.of(V1).annotations.items(), "what is taken away stays, as with Argo Rollouts"
+
+
 # ── restartAt ──
 
 

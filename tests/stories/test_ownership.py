@@ -104,6 +104,16 @@ async def test_a_namespaced_controller_asks_for_nothing_outside_its_namespace() 
         assert ("list", "clusteranalysistemplates") not in stage.requests()
 
 
+async def test_a_namespaced_controller_knows_no_templates_of_the_whole_cluster() -> None:
+    async with Stage("--namespaced", "--namespace", "default") as stage:
+        wide = template("wide", metric("m"), kind="ClusterAnalysisTemplate")
+        step = {"analysis": {"templates": [{"templateName": "wide", "clusterScope": True}]}}
+        await stage.apply(wide, rollout(step, replicas=1))
+        await stage.reaches("Degraded")
+        assert "ClusterAnalysisTemplate 'wide' not found" in stage.phase().message
+        assert "clusteranalysistemplates" not in {resource for _, resource in stage.requests()}
+
+
 async def test_a_deleted_rollout_leaves_no_pods_and_its_services_free() -> None:
     async with Stage() as stage:
         named = {"stableService": "stable", "canaryService": "canary"}
