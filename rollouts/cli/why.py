@@ -27,9 +27,9 @@ from rollouts.observe.caches import Caches, fresh_caches
 from rollouts.observe.workloads import workload_ref
 from rollouts.traffic.base import TrafficSettings
 from rollouts.traffic.registry import needed_resources
-from rollouts.view import rollout_info
+from rollouts.view import rollout_info, rollout_phase
 from rollouts.view.advice import next_steps, traffic_line
-from rollouts.view.trouble import pod_troubles, run_troubles, since_update, warnings
+from rollouts.view.trouble import in_course, pod_troubles, run_troubles, since_update, warnings
 
 _MOMENTS = ("%Y-%m-%d %H:%M:%S UTC", "%Y-%m-%dT%H:%M:%SZ")
 
@@ -51,7 +51,8 @@ async def why(session: Session, args: argparse.Namespace) -> None:
     flags = f" -n {args.namespace}" if getattr(args, "namespace", "") else ""
     headline = _headline(rollout)
     decided = (*_waits(plan, headline), *_deeds(plan, who if plan.changes or not acts else ""))
-    told = await _warned(session, rollout, caches, headline)
+    well = rollout_phase(rollout).phase == "Healthy"
+    told = [] if well else await _warned(session, rollout, caches, headline)
     for line in (headline, *decided, *told, *_around(rollout, caches, pods, flags), *unread):
         session.say(line)
 
@@ -71,10 +72,12 @@ async def _warned(session: Session, rollout: Obj, caches: Caches, headline: str)
 def _around(rollout: Obj, caches: Caches, pods: Cache, flags: str) -> Iterator[str]:
     """What the status does not say of pods, measurements and traffic, and what a person can do."""
     replica_sets = caches.replica_sets.objects()
-    yield from (f"Pods: {line}" for line in pod_troubles(rollout, replica_sets, pods.objects()))
-    yield from (f"Analysis: {line}" for line in run_troubles(rollout, caches.analysis_runs.objects()))
+    runs = caches.analysis_runs.objects()
+    for owner in in_course(rollout, caches.experiments.objects()):
+        yield from (f"Pods: {line}" for line in pod_troubles(owner, replica_sets, pods.objects()))
+        yield from (f"Analysis: {line}" for line in run_troubles(owner, runs))
     traffic = traffic_line(rollout, replica_sets)
-    if traffic and rollout_info(rollout, [], [], [], []).status != "Healthy":
+    if traffic and rollout_phase(rollout).phase != "Healthy":
         yield f"Traffic: {traffic}"
     yield from (f"Next: {line}" for line in next_steps(rollout, flags))
 

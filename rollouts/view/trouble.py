@@ -1,7 +1,7 @@
 """Pure. What keeps pods from coming up and measurements from being good, as the objects themselves say it."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from analysis.schema import parse_time
@@ -14,25 +14,34 @@ _RECENT = timedelta(minutes=15)
 _COUNTS = ("successful", "failed", "inconclusive", "error")
 
 
-def pod_troubles(rollout: Obj, replica_sets: Iterable[Obj], pods: Iterable[Obj]) -> Iterator[str]:
-    """A line for each ReplicaSet of the Rollout that is refused its pods, and for each kind of trouble of its pods."""
-    ours = {uid_of(each): name_of(each) for each in replica_sets if _controlled_by(each, uid_of(rollout))}
+def in_course(rollout: Obj, experiments: Iterable[Obj]) -> list[Obj]:
+    """The Rollout, and the Experiment of its current step: whose pods and runs the update waits for."""
+    name = text(rollout, "status", "canary", "currentExperiment")
+    return [rollout, *(each for each in experiments if name and name_of(each) == name)]
+
+
+def pod_troubles(owner: Obj, replica_sets: Sequence[Obj], pods: Iterable[Obj]) -> Iterator[str]:
+    """A line for each ReplicaSet of a Rollout or Experiment that is refused pods, and for each trouble of its pods."""
+    ours = {uid_of(each): name_of(each) for each in replica_sets if _controlled_by(each, uid_of(owner))}
     for each in replica_sets:
         refused = (c for c in parts(each, "status", "conditions") if text(c, "type") == "ReplicaFailure")
         if uid_of(each) in ours:
             yield from (f"ReplicaSet {name_of(each)}: {text(c, 'message')}" for c in refused if c["status"] == "True")
-    found = Counter((ours[owner], _trouble(pod)) for pod in pods if (owner := _owner(pod)) in ours and _not_ready(pod))
+    found = Counter((ours[whose], _trouble(pod)) for pod in pods if (whose := _owner(pod)) in ours and _not_ready(pod))
     for (name, trouble), count in found.items():
         yield f"ReplicaSet {name}: {count} of its pods {'is' if count == 1 else 'are'} {trouble}"
 
 
-def run_troubles(rollout: Obj, runs: Iterable[Obj]) -> Iterator[str]:
-    """A line for each metric with other than good measurements, of this update's AnalysisRuns that did not succeed."""
-    version = text(rollout, "status", "currentPodHash")
+def run_troubles(owner: Obj, runs: Iterable[Obj]) -> Iterator[str]:
+    """A line for each metric with other than good measurements, of the AnalysisRuns that did not succeed.
+
+    These are all of an Experiment, and of a Rollout those for its current version.
+    """
+    version = text(owner, "status", "currentPodHash")
     for run in runs:
-        if not _controlled_by(run, uid_of(rollout)) or text(run, "status", "phase") == "Successful":
+        if not _controlled_by(run, uid_of(owner)) or text(run, "status", "phase") == "Successful":
             continue
-        if text(run, "metadata", "labels", POD_TEMPLATE_HASH) == version:
+        if version in ("", text(run, "metadata", "labels", POD_TEMPLATE_HASH)):
             results = parts(run, "status", "metricResults")
             yield from (f"{name_of(run)}: {_measured(result)}" for result in results if _some_bad(result))
 

@@ -6,7 +6,7 @@ import pytest
 
 from rollouts.kube.clock import micro_time
 from rollouts.view.advice import next_steps, traffic_line
-from rollouts.view.trouble import pod_troubles, run_troubles, since_update, warnings
+from rollouts.view.trouble import in_course, pod_troubles, run_troubles, since_update, warnings
 from tests import make
 
 OWNED = [{"uid": "u", "controller": True, "kind": "Rollout", "name": "r"}]
@@ -63,6 +63,17 @@ def test_pods_of_the_same_trouble_are_told_in_one_line() -> None:
         "ReplicaSet r-new: 1 of its pods is not ready",
         "ReplicaSet r-new: 1 of its pods is Pending: 0/3 nodes are available",
     ]
+
+
+def test_pods_of_the_experiment_that_a_step_runs_are_looked_at_too() -> None:
+    experiment = {"metadata": {"name": "x", "uid": "e"}}
+    running = {**ROLLOUT, "status": {"canary": {"currentExperiment": "x"}}}
+    assert in_course(running, [experiment, {"metadata": {"name": "former"}}]) == [running, experiment]
+    assert in_course(ROLLOUT, [experiment]) == [ROLLOUT]
+    theirs = replica_set()
+    theirs["metadata"]["ownerReferences"] = [{"uid": "e", "controller": True}]
+    told = ["ReplicaSet r-new: 1 of its pods is Pending"]
+    assert list(pod_troubles(experiment, [theirs], [pod({"phase": "Pending"})])) == told
 
 
 def test_bad_measurements_are_counted_and_the_last_is_quoted() -> None:
