@@ -58,8 +58,17 @@ def run(argv: Sequence[str]) -> int:
     for name, command in _COMMANDS.items():
         if words[: len(name)] == list(name):
             return command(words[len(name) :])
-    print(f"{_USAGE}\nError: unknown command {' '.join(words[:2])!r}", file=sys.stderr)
+    print(f"{_USAGE}\nError: unknown command {' '.join(words[:2])!r}{_meant(words[0])}", file=sys.stderr)
     return 1
+
+
+def _meant(word: str) -> str:
+    """A command that begins with this word, or is spelled much like it, as a question."""
+    from difflib import get_close_matches
+
+    names = [" ".join(name) for name in _COMMANDS]
+    meant = [name for name in names if name.startswith(f"{word} ")] or get_close_matches(word, names, n=1)
+    return "".join(f"; did you mean `rollouts {name}`?" for name in meant[:1])
 
 
 def _controller(argv: Sequence[str]) -> int:

@@ -101,8 +101,21 @@ def test_without_a_command_both_programs_explain_themselves(capsys: pytest.Captu
     assert "promote" in capsys.readouterr().out
     assert main.run([]) == 0
     assert "sandbox up" in capsys.readouterr().out
-    assert main.run(["sandbox", "down"]) == 1
-    assert "unknown command 'sandbox down'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["sandbox", "down"], "Error: unknown command 'sandbox down'; did you mean `rollouts sandbox up`?"),
+        (["contoller"], "Error: unknown command 'contoller'; did you mean `rollouts controller`?"),
+        (["zzz"], "Error: unknown command 'zzz'"),
+    ],
+)
+def test_a_command_that_does_not_exist_is_answered_by_one_that_does(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(words) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == told
 
 
 def test_the_version_is_told_without_a_cluster(capsys: pytest.CaptureFixture[str]) -> None:
