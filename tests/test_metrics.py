@@ -224,6 +224,13 @@ def test_bounds_of_buckets_are_written_as_go_writes_them(metrics: Metrics) -> No
     ]
 
 
+def test_no_series_is_there_twice_for_a_run_with_two_metrics_of_one_name(metrics: Metrics) -> None:
+    twice = rollout("run", spec={"metrics": [{"name": "m", "provider": {"web": {}}}] * 2})
+    metrics.sources = Sources(analysis_runs=lambda: [twice], analysis_templates=lambda: [twice])
+    for family, count in (("run_metric_type", 1), ("run_metric_phase", 6), ("template_metric_info", 1)):
+        assert len(lines(metrics, f"analysis_{family}")) == count
+
+
 def test_machines_have_the_names_that_go_gives_them(monkeypatch: pytest.MonkeyPatch) -> None:
     for machine, label in (("x86_64", "amd64"), ("aarch64", "arm64"), ("riscv64", "riscv64")):
         monkeypatch.setattr("platform.machine", partial(str, machine))

@@ -150,4 +150,4 @@ def analysis_events(before: ExperimentStatus, after: ExperimentStatus) -> Iterat
 
 def _event(kind: str, what: str, before: str, after: str, message: str) -> Event:
     text = f"{what} transitioned from {before} -> {after}" + (f": {message}" if message else "")
-    return Event(f"{kind}{after}", text, "Warning" if after in (FAILED, ERROR) else "Normal")
+    return Event(f"{kind}{after}", text, "Warning" if after in BAD else "Normal")

@@ -1,6 +1,6 @@
 """Pure. What the objects of a cluster say about themselves, as Prometheus gauges read from raw objects."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -125,9 +125,10 @@ def _analysis_runs(runs: Iterable[Obj]) -> Iterator[Metric]:
     for run in runs:
         _phase(run, info, phases, RUN_PHASES)
         found = {result.get("name"): result for result in parts(run, "status", "metricResults")}
-        metrics = [(str(metric.get("name", "")), _provider(metric)) for metric in parts(run, "spec", "metrics")]
-        dry = _dry(run, [name for name, _ in metrics])
-        for name, provider in metrics:
+        # By name: an invalid run may have two of one, and no series may be there twice.
+        metrics = {str(metric.get("name", "")): _provider(metric) for metric in parts(run, "spec", "metrics")}
+        dry = _dry(run, metrics)
+        for name, provider in metrics.items():
             types.add_metric([*_who(run), name, provider], 1)
             phase = found.get(name, {}).get("phase") or "Pending"
             for each in RUN_PHASES:
@@ -135,7 +136,7 @@ def _analysis_runs(runs: Iterable[Obj]) -> Iterator[Metric]:
     yield from (info, phases, types, results)
 
 
-def _dry(run: Obj, names: Sequence[str]) -> frozenset[str]:
+def _dry(run: Obj, names: Iterable[str]) -> frozenset[str]:
     """Which metrics decide nothing, by the rules of the spec: a label that came only with the first measurement would
     break the series in two."""
     rules = [text(rule, "metricName") for rule in parts(run, "spec", "dryRun")]
@@ -147,8 +148,9 @@ def _templates(templates: Iterable[Obj]) -> Iterator[Metric]:
     metrics = _gauge("analysis_template_metric_info", "A metric of an analysis template.", "type", "metric")
     for template in templates:
         info.add_metric(_who(template), 1)
-        for metric in parts(template, "spec", "metrics"):
-            metrics.add_metric([*_who(template), _provider(metric), str(metric.get("name", ""))], 1)
+        every = ((_provider(metric), str(metric.get("name", ""))) for metric in parts(template, "spec", "metrics"))
+        for provider, name in dict.fromkeys(every):
+            metrics.add_metric([*_who(template), provider, name], 1)
     yield from (info, metrics)
 
 

@@ -125,6 +125,21 @@ def test_how_a_first_deployment_ends_is_known_before_its_pods_are_there() -> Non
     assert "finishedAt" not in toy.status["duration"]
 
 
+def test_an_abort_ends_the_pause_too_though_the_spec_is_still_paused() -> None:
+    toy = deployed(make.weight(40), make.pause())
+    toy.image(V2)
+    toy.run()
+    toy.spec(paused=True)
+    toy.run()
+    toy.wait(seconds=20)
+    toy.patch_status(abort=True)
+    toy.run()
+    duration = toy.status["duration"]
+    assert duration["completionStatus"] == "Aborted"
+    assert duration["totalManualPauseDurationSeconds"] >= 20
+    assert "manualPauseStartedAt" not in duration
+
+
 # ── what is counted ──
 
 

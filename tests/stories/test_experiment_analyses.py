@@ -50,6 +50,8 @@ async def test_an_unclear_verdict_makes_it_inconclusive() -> None:
         await stage.apply(template("check", unclear), experiment(analyses=[uses()]))
         stage.prometheus.says("errors", 0.07)
         await ends(stage, "Inconclusive")
+        told = {one["reason"]: one["type"] for one in await about(stage, "e")}
+        assert told["AnalysisRunInconclusive"] == told["ExperimentInconclusive"] == "Warning"
 
 
 async def test_an_analysis_that_is_not_required_ends_with_the_duration() -> None:

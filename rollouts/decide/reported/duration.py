@@ -48,10 +48,10 @@ def duration(ctx: Context, status: RolloutStatus) -> RolloutDuration | None:
         current = RolloutDuration(rollout_started_at=ctx.now)
     else:
         return stored
-    current = _manual_pause(ctx, status, current)
     outcome = _outcome(ctx, status, current)
-    done = _promoted(ctx, status) or bool(status.abort)
-    update = {"completion_status": outcome} | ({"finished_at": ctx.now} if outcome and done else {})
+    done = bool(outcome) and (_promoted(ctx, status) or bool(status.abort))
+    current = _manual_pause(ctx, current, waiting=not done and _waits_for_people(ctx, status))
+    update = {"completion_status": outcome} | ({"finished_at": ctx.now} if done else {})
     return current.model_copy(update=update)
 
 
@@ -66,16 +66,19 @@ def _interrupted(ctx: Context, status: RolloutStatus, stored: RolloutDuration) -
     return stored.model_copy(update={"completion_status": "FastRolledBack" if fast else "RolledBack"})
 
 
-def _manual_pause(ctx: Context, status: RolloutStatus, current: RolloutDuration) -> RolloutDuration:
+def _manual_pause(ctx: Context, current: RolloutDuration, *, waiting: bool) -> RolloutDuration:
     """Count the time in which only a person could go on."""
     began = current.manual_pause_started_at
-    waiting = ctx.spec.paused or any(_manual(ctx, pause.reason) for pause in status.pause_conditions)
     if waiting and began is None:
         return current.model_copy(update={"manual_pause_started_at": ctx.now})
     if waiting or began is None:
         return current
     total = (current.total_manual_pause_duration_seconds or 0) + int((ctx.now - began).total_seconds())
     return current.model_copy(update={"manual_pause_started_at": None, "total_manual_pause_duration_seconds": total})
+
+
+def _waits_for_people(ctx: Context, status: RolloutStatus) -> bool:
+    return ctx.spec.paused or any(_manual(ctx, pause.reason) for pause in status.pause_conditions)
 
 
 def _manual(ctx: Context, reason: str) -> bool:
