@@ -294,3 +294,23 @@ def test_a_return_to_stable_after_the_switch_takes_the_users_back() -> None:
     assert toy.services["active"].hash == H1
     assert toy.phase == "Healthy"
     assert [run.terminate for run in toy.runs.values()] == [True]
+
+
+def test_a_version_that_is_whole_already_stays_so_when_users_are_switched_to_it() -> None:
+    """Aborted after it had grown, and tried again while its pods are still there: it is no small preview any more."""
+    toy = updated(4, **MANUAL, previewReplicaCount=1)
+    toy.promote()
+    toy.settle()
+    assert sizes(toy, V2) == [4]
+    toy.abort()
+    toy.run()
+    assert sizes(toy, V1, V2) == [4, 4]
+    toy.manifest["spec"]["strategy"]["blueGreen"]["autoPromotionEnabled"] = True
+    toy.patch_status(abort=False)
+    for _ in range(9):
+        toy.step()
+        serving = toy.behind("active")
+        assert serving is not None
+        assert serving.available == 4, toy.log
+        toy.ready()
+    assert (toy.phase, sizes(toy, V2), toy.status["stableRS"]) == ("Healthy", [4], H2)

@@ -380,3 +380,26 @@ def test_a_header_route_without_a_name_is_refused() -> None:
     assert told.startswith(
         'spec.strategy.steps[0].setHeaderRoute: Invalid value: "": Steps define a route that does not'
     )
+
+
+def test_an_abort_of_a_return_within_the_window_is_one() -> None:
+    toy = deployed(make.weight(20), make.pause(), rollbackWindow={"revisions": 3})
+    toy.image(V2)
+    toy.settle()
+    toy.patch_status(promoteFull=True)
+    toy.run()
+    toy.image(V1)
+    toy.settle()
+    toy.abort()
+    toy.run()
+    assert (toy.status["phase"], sizes(toy, V1, V2)) == ("Degraded", [0, 5])
+
+
+def test_without_any_router_the_status_says_what_one_would_be_told() -> None:
+    toy = routed(make.weight(20), make.pause(), trafficRouting={})
+    toy.image(V2)
+    toy.run()
+    weights = toy.status["canary"]["weights"]
+    assert (weights["canary"]["weight"], weights["stable"]["weight"], sizes(toy, V1, V2)) == (20, 80, [5, 1])
+    resume(toy)
+    assert toy.phase == "Healthy"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from rollouts.decide.context import Context
 from rollouts.decide.course import gates
-from rollouts.decide.course.previews import active, is_full, replaces, strategy
+from rollouts.decide.course.previews import active, active_hash, is_full, replaces, strategy
 from rollouts.decide.plan import PointService, Wait
 from rollouts.decide.world import Hash, ReplicaSet
 
@@ -42,6 +42,13 @@ def activate(ctx: Context) -> Iterator[PointService | Wait]:
         yield Wait(f"service {name} is switched when the analysis and the pause before it are over")
     else:
         yield PointService(name, target.hash)
+
+
+def leads_to(ctx: Context) -> Hash:
+    """The version that the active Service selects once this pass is carried out."""
+    name = strategy(ctx).active_service
+    switched = (item.hash for item in activate(ctx) if isinstance(item, PointService) and item.service == name)
+    return next(switched, active_hash(ctx))
 
 
 def _can_serve(ctx: Context, target: ReplicaSet) -> bool:

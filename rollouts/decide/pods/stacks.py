@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from rollouts.api import defaults, labels
 from rollouts.decide import wording
 from rollouts.decide.context import Context, scale_down_deadline
+from rollouts.decide.course.activation import leads_to
 from rollouts.decide.course.previews import active_hash, returns_fast, selected, serves, size, strategy, was_full
 from rollouts.decide.plan import CreateReplicaSet, UpdateReplicaSet, Wait
 from rollouts.decide.pods.deadlines import begin, desired, is_pending, noted, wait
@@ -44,7 +45,8 @@ def _scale_new(ctx: Context) -> Iterator[Told]:
     elif is_pending(ctx, new) and returns_fast(ctx) and not ctx.is_stable:
         yield wait(new)  # its deadline is what says that it may be switched to at once: it goes after the switch
     else:
-        yield from resize(ctx, new, size(ctx))
+        # A version that is whole already may be switched to in this very pass, and is no preview from then on.
+        yield from resize(ctx, new, ctx.replicas if leads_to(ctx) == new.hash else size(ctx))
 
 
 def _abort(ctx: Context, new: ReplicaSet) -> Iterator[Told]:
