@@ -16,7 +16,7 @@ from rollouts.decide.reported.duration import endings
 from rollouts.decide.reported.record import failed, refused
 from rollouts.decide.world import World
 from rollouts.kube.cache import Key, lean
-from rollouts.kube.errors import ApiError, Conflict
+from rollouts.kube.errors import ApiError, Conflict, Invalid, Refused
 from rollouts.kube.events import ENDS, Recorder
 from rollouts.kube.patch import apply_merge, merge_patch
 from rollouts.kube.refs import ROLLOUT, state_of
@@ -160,7 +160,12 @@ class RolloutController:
         if WRITTEN_BY_PEOPLE & patch["status"].keys():
             patch["metadata"] = {"resourceVersion": outcome.version}
         seen = self._caches.rollouts.get(*key)
-        written = await self._wire.patch(ROLLOUT, *key, patch, subresource="status")
+        try:
+            written = await self._wire.patch(ROLLOUT, *key, patch, subresource="status")
+        except (Invalid, Refused) as error:
+            if seen is not None:  # the status cannot say it itself
+                self._recorder.record_all(seen, (failed(f"the status cannot be written: {error.message}"),))
+            raise
         if seen is not None and _is_only_ours(seen, written, patch["status"]):
             outcome.wrote.add(state_of(written))
         self._caches.rollouts.put(written)

@@ -444,3 +444,15 @@ async def test_a_kind_that_the_controller_may_not_list_is_told_by_an_event() -> 
         assert ("ReconciliationError", f"Reconciliation failed with error: {why}") in await stage.events()
         stage.line.faults.clear()
         await stage.reaches("Healthy")
+
+
+async def test_a_status_that_may_not_be_written_is_told_by_an_event() -> None:
+    async with Stage() as stage:
+        await stage.deploy(rollout(*STEPS))
+        stage.line.faults.append(refusing(Refused("no", code=403), "patch", of=ROLLOUT, subresource="status"))
+        await stage.release("img:2")
+        await stage.until(lambda: any(each["reason"] == "ReconciliationError" for each in stage.all(EVENT)))
+        told = "Reconciliation failed with error: the status cannot be written: no"
+        assert ("ReconciliationError", told) in await stage.events()
+        stage.line.faults.clear()
+        await stage.reaches("Healthy")
