@@ -194,8 +194,13 @@ class _Deeds:
         for name in action.pods:
             metadata = {"name": name, "namespace": self.namespace}
             eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
-            with suppress(NotFound, TooManyRequests):
+            try:
                 await self.wire.create(POD, self.namespace, eviction, name=name, subresource="eviction")
+            except NotFound:
+                continue  # it is gone already
+            except TooManyRequests as error:  # a PodDisruptionBudget: it is tried again, and may be for ever
+                told = f"Pod {name} could not be evicted for the restart: {error.message}"
+                self.outcome.events.append(Event("EvictionRefused", told, "Warning"))
 
     # ── the Rollout, its Services and its routing objects ──
 

@@ -45,10 +45,11 @@ def _weights(rollout: Obj, weights: Obj) -> str:
 def _by_pods(rollout: Obj, replica_sets: Iterable[Obj]) -> str:
     ours = [each for each in replica_sets if (controller_of(each) or {}).get("uid") == uid_of(rollout)]
     available = {text(each, "metadata", "labels", POD_TEMPLATE_HASH): _available(each) for each in ours}
-    if not any(available.values()) or "trafficRouting" in part(rollout, "spec", "strategy", "canary"):
-        return ""
     new, stable = text(rollout, "status", "currentPodHash"), text(rollout, "status", "stableRS")
-    updated = available.get(new, 0) if new != stable else 0
+    routed = "trafficRouting" in part(rollout, "spec", "strategy", "canary")
+    if routed or new == stable or not any(available.values()):
+        return ""
+    updated = available.get(new, 0)
     return f"goes by pods, of which {updated} of {sum(available.values())} available ones are of the update"
 
 

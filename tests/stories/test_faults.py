@@ -433,26 +433,3 @@ async def test_a_rollout_deleted_in_the_middle_takes_everything_with_it() -> Non
         stage.line.calls.clear()
         await stage.passes(600)
         assert stage.line.writes == []
-
-
-async def test_a_kind_that_the_controller_may_not_list_is_told_by_an_event() -> None:
-    async with Stage() as stage:
-        stage.line.faults.append(refusing(Refused("forbidden", code=403), "list", of=VIRTUAL_SERVICE))
-        await stage.apply(*istio(*STEPS))
-        await stage.until(lambda: any(each["reason"] == "ReconciliationError" for each in stage.all(EVENT)))
-        why = "virtualservices could not be listed yet; may the controller list and watch them?"
-        assert ("ReconciliationError", f"Reconciliation failed with error: {why}") in await stage.events()
-        stage.line.faults.clear()
-        await stage.reaches("Healthy")
-
-
-async def test_a_status_that_may_not_be_written_is_told_by_an_event() -> None:
-    async with Stage() as stage:
-        await stage.deploy(rollout(*STEPS))
-        stage.line.faults.append(refusing(Refused("no", code=403), "patch", of=ROLLOUT, subresource="status"))
-        await stage.release("img:2")
-        await stage.until(lambda: any(each["reason"] == "ReconciliationError" for each in stage.all(EVENT)))
-        told = "Reconciliation failed with error: the status cannot be written: no"
-        assert ("ReconciliationError", told) in await stage.events()
-        stage.line.faults.clear()
-        await stage.reaches("Healthy")

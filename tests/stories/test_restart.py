@@ -49,6 +49,9 @@ async def test_a_restart_waits_for_a_disruption_budget_and_tries_again() -> None
         assert uids(stage) == before
         assert 3 <= stage.requests()["create", "pods"] <= 6, "tried again each half minute"
         assert stage.phase() == ("Progressing", "rollout is restarting")
+        refused = [message for reason, message in await stage.events() if reason == "EvictionRefused"]
+        assert refused, "it would stand still without a word"
+        assert all("violate the pod's disruption budget" in message for message in refused)
         await stage.wire.delete(BUDGETS, "default", "guard", propagation="Background")
         await stage.until(lambda: stage.status().get("restartedAt"), limit=120)
         assert not before & uids(stage)

@@ -24,7 +24,8 @@ def scale(ctx: Context) -> Iterator[CreateReplicaSet | UpdateReplicaSet | Wait]:
     if ctx.halted:
         if ctx.new is None:
             yield new_replica_set(ctx, 0)
-        yield Wait("no pods are moved while the rollout is paused" if ctx.spec.paused else "analysis was inconclusive")
+        why = "while the rollout is paused" if ctx.spec.paused else "before somebody decides what an analysis could not"
+        yield Wait(f"no pods are moved {why}")
         return
     want_new, want_stable = wanted_counts(ctx)
     if ctx.dynamic and ctx.stable is not None:

@@ -97,7 +97,7 @@ def _retire(ctx: Context) -> Iterator[Told]:
 def _held(ctx: Context) -> str:
     """Why no older version may go now, or ""."""
     if ctx.pause_open(wording.INCONCLUSIVE_ANALYSIS):
-        return "analysis was inconclusive"
+        return "an analysis could not tell"
     if active_hash(ctx) == NO_HASH and ctx.replicas > 0:
         return "the active Service selects pods of any version until it is switched"
     if _judged_after_switch(ctx) and strategy(ctx).scale_down_delay_seconds is None:
