@@ -159,7 +159,8 @@ def _print(spec: "AnalysisRunSpec", plan: "Plan", study: "Study") -> None:
     readings = verdicts.readings()
     print(f"readings: {', '.join(f'{count} {phase}' for phase, count in sorted(readings.items()))}")
     for one in verdicts.incidents:
-        print(f"  aborts from {_at(one.first)} to {_at(one.last)}: {one.releases} releases, the first: {one.message}")
+        releases = "1 release" if one.releases == 1 else f"{one.releases} releases"
+        print(f"  aborts from {_at(one.first)} to {_at(one.last)}: {releases}, the first: {one.message}")
     place = place_of(spec)
     if study.sweep and place is not None:
         print(f"with other thresholds in `{condition_of(spec.metrics[place[0]], place[1])}`:")

@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from rollouts.cli.flags import Parser, access_of, add_kubectl_flags
-from rollouts.cli.routers import add_router_flags, given_settings, traffic_settings
+from rollouts.cli.routers import GROUPED, add_router_flags, given_settings, traffic_settings
 from rollouts.kube.access import AccessError
 from rollouts.kube.errors import ApiError
 from rollouts.kube.refs import ROLLOUT, Obj
@@ -104,4 +104,4 @@ async def _living(args: argparse.Namespace) -> "Found":
 
     async with await connect(access_of(args), user_agent="rollouts-doctor") as wire:
         found = list((await wire.list(ROLLOUT, wire.namespace)).items)
-        return found, *await traffic_settings(wire, wire.namespace, args, found)
+        return found, *await traffic_settings(wire, wire.namespace, args, found, GROUPED)

@@ -5,7 +5,7 @@ where there is none to be seen, the defaults are taken, and that is said.
 """
 
 import argparse
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rollouts.kube.fields import part, parts, text
@@ -24,7 +24,10 @@ NAMES = (
     "appmesh-crd-version",
 )
 """The controller's flags that say which API a router has (a test holds them equal to what the dialects depend on)."""
-_VERSIONED = ("istio", "smi", "traefik", "ambassador", "appMesh")
+VERSIONED = ("istio", "smi", "traefik", "ambassador", "appMesh")
+"""Routers whose API has a version that a flag chooses."""
+GROUPED = ("traefik", "ambassador")
+"""Those whose API's group is chosen by a flag too."""
 _CONTROLLER = "app.kubernetes.io/name=argo-rollouts"
 _COMPONENT = "rollouts-controller"
 _INSTANCE_ID = "argo-rollouts.argoproj.io/controller-instance-id"
@@ -45,19 +48,26 @@ def given_settings(args: argparse.Namespace) -> "TrafficSettings":
 
 
 async def traffic_settings(
-    wire: "Wire", namespace: str, args: argparse.Namespace, rollouts: Iterable[Obj]
+    wire: "Wire",
+    namespace: str,
+    args: argparse.Namespace,
+    rollouts: Iterable[Obj],
+    routers: Sequence[str] = VERSIONED,
 ) -> tuple["TrafficSettings", str]:
-    """How the controller of these Rollouts reads their routers, and what to tell the user of it ("": nothing)."""
+    """How the controller of these Rollouts reads their routers, and what to tell the user of that ("": nothing).
+
+    Nobody is asked unless a Rollout has one of these `routers`.
+    """
     from rollouts.traffic.base import TrafficSettings
 
     given = _given(args)
-    versioned = [each for each in rollouts if _is_versioned(each)]
+    versioned = [each for each in rollouts if _uses(each, routers)]
     if not versioned or len(given) == len(NAMES):
         return TrafficSettings(**given), ""
     found = next(_flags_for(versioned[0], namespace, await _deployments(wire, namespace)), None)
     if found is None:
-        missing = "note: no Deployment of the controller is to be seen, so routers have their default API versions"
-        return TrafficSettings(**given), "" if given else f"{missing} (--istio-api-version and the like say others)"
+        missing = "Note: no Deployment of the controller is to be seen, so routers are asked for by their default API"
+        return TrafficSettings(**given), "" if given else f"{missing} (--istio-api-version and the like name others)"
     return TrafficSettings(**{**found, **given}), ""
 
 
@@ -69,9 +79,9 @@ def _given(args: argparse.Namespace) -> dict[str, str]:
     return {_field(name): getattr(args, _field(name)) for name in NAMES if hasattr(args, _field(name))}
 
 
-def _is_versioned(rollout: Obj) -> bool:
+def _uses(rollout: Obj, routers: Sequence[str]) -> bool:
     routing = part(rollout, "spec", "strategy", "canary", "trafficRouting")
-    return any(routing.get(router) is not None for router in _VERSIONED)
+    return any(routing.get(router) is not None for router in routers)
 
 
 async def _deployments(wire: "Wire", namespace: str) -> list[Obj]:

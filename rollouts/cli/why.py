@@ -38,11 +38,9 @@ async def why(session: Session, args: argparse.Namespace) -> None:
     """Print the state of the Rollout, then what it waits for, what is to be done, and by whom."""
     rollout = await session.rollout(args.name)
     traffic, note = await traffic_settings(session.wire, session.namespace, args, [rollout])
-    if note:
-        session.warn(note)
     caches = fresh_caches(traffic)
     pods = Cache(POD)  # that of the decision keeps only what decisions read
-    unread = await _fill(session.wire, session.namespace, caches, rollout, traffic)
+    unread = await _fill(session, caches, rollout, traffic, note)
     unread += [line for line in [await _read(session.wire, session.namespace, pods)] if line]
     # Nobody is asked here; that the controller asks AWS can be seen by what it has written.
     asking = Asking(balancers=bool((rollout.get("status") or {}).get("alb")))
@@ -82,8 +80,12 @@ def _around(rollout: Obj, caches: Caches, pods: Cache, flags: str) -> Iterator[s
     yield from (f"Next: {line}" for line in next_steps(rollout, flags))
 
 
-async def _fill(wire: Wire, namespace: str, caches: Caches, rollout: Obj, traffic: TrafficSettings) -> list[str]:
-    """Read everything that the decision rests on; a line for each kind that may not be read."""
+async def _fill(session: Session, caches: Caches, rollout: Obj, traffic: TrafficSettings, note: str) -> list[str]:
+    """Read everything that the decision rests on.
+
+    A line for each kind that may not be read, and `note` where the kind of a router is not there.
+    """
+    wire, namespace = session.wire, session.namespace
     ref = workload_ref(rollout)
     wanted = [
         caches.replica_sets,
@@ -96,10 +98,12 @@ async def _fill(wire: Wire, namespace: str, caches: Caches, rollout: Obj, traffi
         *([caches.pods] if follows_pods(rollout) else []),
         *([caches.workloads[ref.resource]] if ref is not None else []),
     ]
-    return [line for line in await asyncio.gather(*(_read(wire, namespace, cache) for cache in wanted)) if line]
+    said = {id(cache): note for cache in caches.routing.values()}
+    reading = (_read(wire, namespace, cache, said.get(id(cache), "")) for cache in wanted)
+    return [line for line in await asyncio.gather(*reading) if line]
 
 
-async def _read(wire: Wire, namespace: str, cache: Cache) -> str:
+async def _read(wire: Wire, namespace: str, cache: Cache, missing: str = "") -> str:
     resource = cache.resource
     # Routing objects may live in another namespace; an Ingress and the like never do.
     where = namespace if resource.namespaced and resource.group != "networking.istio.io" else ""
@@ -107,7 +111,7 @@ async def _read(wire: Wire, namespace: str, cache: Cache) -> str:
         hashed = POD_TEMPLATE_HASH if resource is POD else ""
         listing = await wire.list(resource, where, label_selector=hashed)
     except NotFound:
-        return ""  # a kind that this cluster does not have: the decision says what is missing for it
+        return missing  # a kind that this cluster does not have: the decision says what is missing for it
     except Refused as error:
         return f"Not read: {resource.plural}, so that the answer may be wrong: {error.message}"
     cache.replace(listing.items, parse_version(listing.resource_version), cache.mark)

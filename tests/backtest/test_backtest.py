@@ -84,7 +84,7 @@ def test_the_report_can_be_read(prometheus: str, template: Path, capsys: pytest.
     assert lines[0] == "2026-01-10T12:10:00Z to 2026-01-10T12:40:00Z: a release every 300 s"
     assert lines[1] == "6 releases: 5 succeeded, 1 aborted, 0 paused"
     assert lines[3].startswith(
-        "  aborts from 2026-01-10T12:16:30Z to 2026-01-10T12:16:30Z: 1 releases, the first: Metric"
+        "  aborts from 2026-01-10T12:16:30Z to 2026-01-10T12:16:30Z: 1 release, the first: Metric"
     )
     assert lines[4] == "with other thresholds in `result[0] < 0.05`:"
     assert [line.split()[0] for line in lines[5:]] == ["0.0125", "0.025", "0.05", "0.1", "0.2"]

@@ -15,9 +15,13 @@ from rollouts.settings.flags import FLAGS
 from rollouts.traffic.base import TrafficSettings
 from tests import make
 from tests.cli.test_doctor import named, written
+from tests.cli.test_why import asked
+from tests.stories.objects import istio as istio_objects
+from tests.stories.objects import rollout
+from tests.stories.stage import Stage
 
 LABELS = {"app.kubernetes.io/name": "argo-rollouts"}
-NOTE = "note: no Deployment of the controller is to be seen"
+NOTE = "Note: no Deployment of the controller is to be seen"
 
 
 def deployment(*args: str, name: str = "argo-rollouts", **labels: str) -> make.Obj:
@@ -64,6 +68,17 @@ async def test_only_the_controller_that_is_responsible_is_asked() -> None:
     assert (await istio(*others))[1].startswith(NOTE)
     assert await istio(*others, ("shop", deployment("--istio-api-version=v1beta1", "--namespaced"))) == ("v1beta1", "")
     assert await istio(*others, instance="other") == ("v1", "")
+
+
+@pytest.mark.virtual
+async def test_why_speaks_of_default_versions_only_where_they_are_not_served() -> None:
+    async with Stage() as stage:
+        await stage.deploy(*istio_objects(make.weight(20), make.pause()))
+        smi = {**make.ISTIO, "trafficRouting": {"smi": {}}}
+        await stage.apply(rollout(make.weight(20), name="split", canary=smi))
+        served, missing = await asked(stage), await asked(stage, name="split")
+    assert not [line for line in served if line.startswith(NOTE)]
+    assert [line for line in missing if line.startswith(NOTE)]
 
 
 async def test_nobody_is_asked_for_a_rollout_whose_router_has_one_version() -> None:
