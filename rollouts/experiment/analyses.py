@@ -29,7 +29,11 @@ _TAG = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
 
 def follow(view: View) -> Iterator[Told]:
-    """Every analysis in the order of the spec."""
+    """Every analysis in the order of the spec, then what is left of those that it does not name any more."""
+    named = {analysis.name for analysis in view.spec.analyses}
+    for run in view.world.runs:
+        if run.owned and run.analysis and run.analysis not in named and not (run.finished or run.terminate):
+            yield StopRun(run.name)
     for analysis in view.spec.analyses:
         entry = view.entry_of(analysis)
         refused = view.world.refused_analyses.get(analysis.name)

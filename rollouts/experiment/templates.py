@@ -23,9 +23,11 @@ def follow(view: View) -> Iterator[Action | Wait]:
     """What has to be done about the pods of every version."""
     for template in view.spec.templates:
         if view.over(template):
-            yield from _take_down(view, template)
+            yield from _take_down(view, template.name, view.replica_set_of(template))
         elif len(view.replica_sets_of(template)) <= 1:
             yield from _put_up(view, template)
+    for name, rs in view.dropped.items():
+        yield from _take_down(view, name, rs)
 
 
 def _put_up(view: View, template: TemplateSpec) -> Iterator[Action | Wait]:
@@ -54,16 +56,16 @@ def _serve(view: View, template: TemplateSpec) -> Iterator[Action | Wait]:
         yield Wait(f"Service {name} has to be given up by the Experiment that ran before")
 
 
-def _take_down(view: View, template: TemplateSpec) -> Iterator[Action | Wait]:
-    rs, routed = view.replica_set_of(template), view.status_of(template).service_name in view.world.routed
-    if routed:
-        yield Wait(f"pods of template {template.name} are kept while a recorded share of traffic leads to them")
+def _take_down(view: View, name: str, rs: ReplicaSet | None) -> Iterator[Action | Wait]:
+    ours = [one for one in view.world.services.values() if one.owner is Owner.OURS and one.template == name]
+    told = {one.service_name for one in view.stored.template_statuses if one.name == name}
+    if (told | {one.name for one in ours}) & view.world.routed:
+        yield Wait(f"pods of template {name} are kept while a recorded share of traffic leads to them")
         return
     if rs is not None and rs.replicas:
         yield from _shrink(view, rs)
     if rs is None or rs.available == 0:
-        ours = (one for one in view.world.services.values() if one.owner is Owner.OURS and not one.deleting)
-        yield from (DeleteService(one.name) for one in ours if one.template == template.name)
+        yield from (DeleteService(one.name) for one in ours if not one.deleting)
 
 
 def _shrink(view: View, rs: ReplicaSet) -> Iterator[UpdateReplicaSet | Wait]:

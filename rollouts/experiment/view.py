@@ -95,11 +95,20 @@ class View:
         return tuple(self._replica_sets(template))
 
     def _replica_sets(self, template: TemplateSpec) -> Iterator[ReplicaSet]:
+        return (rs for name, rs in self._made() if name == template.name)
+
+    def _made(self) -> Iterator[tuple[str, ReplicaSet]]:
+        """Every ReplicaSet of the experiment, by the name of its version."""
         for rs in self.world.replica_sets:
             notes = rs.annotations
-            named = notes.get(labels.EXPERIMENT_NAME) == self.name
-            if named and notes.get(labels.EXPERIMENT_TEMPLATE_NAME) == template.name and not rs.deleting:
-                yield rs
+            if notes.get(labels.EXPERIMENT_NAME) == self.name and not rs.deleting:
+                yield notes.get(labels.EXPERIMENT_TEMPLATE_NAME, ""), rs
+
+    @property
+    def dropped(self) -> dict[str, ReplicaSet]:
+        """The ReplicaSets of versions that the spec does not name any more, by these."""
+        named = {template.name for template in self.spec.templates}
+        return {name: rs for name, rs in self._made() if name not in named}
 
     def replica_set_of(self, template: TemplateSpec) -> ReplicaSet | None:
         return next(iter(self.replica_sets_of(template)), None)

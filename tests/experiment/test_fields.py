@@ -192,3 +192,28 @@ def test_where_a_secret_is_goes_to_the_run() -> None:
             assert runs[0].manifest["spec"]["args"] == args
             return
     raise AssertionError("no run")
+
+
+def test_a_version_that_is_taken_out_of_the_spec_goes_after_the_delay() -> None:
+    toy = Toy({"templates": [version("a"), with_port(version("b", service={}))], "scaleDownDelaySeconds": 5})
+    toy.settle()
+    toy.ready()
+    toy.settle()
+    toy.manifest["spec"] = {**toy.manifest["spec"], "templates": [version("a")]}
+    toy.settle()
+    assert {name: rs.replicas for name, rs in toy.sets.items()} == {"e-a": 1, "e-b": 1}
+    toy.wait(5)
+    toy.settle()
+    toy.ready()
+    toy.settle()
+    assert ({name: rs.replicas for name, rs in toy.sets.items()}, toy.services) == ({"e-a": 1, "e-b": 0}, {})
+    assert [one.name for one in toy.status.template_statuses] == ["a"]
+    assert toy.status.phase == "Running"
+
+
+def test_an_analysis_that_is_taken_out_of_the_spec_is_stopped() -> None:
+    toy = running(analyses=[uses("one", "check"), uses("two", "check")])
+    toy.manifest["spec"] = {**toy.manifest["spec"], "analyses": [uses("one", "check")]}
+    toy.settle()
+    assert {name: run.terminate for name, run in toy.runs.items()} == {"e-one": False, "e-two": True}
+    assert [one.name for one in toy.status.analysis_runs] == ["one"]
