@@ -32,7 +32,7 @@ from rollouts.kube.refs import (
     state_of,
 )
 from rollouts.observe.caches import BY_HASH, BY_NAMESPACE, Caches, hashed, in_namespace
-from rollouts.observe.workloads import WORKLOAD_INDEX, by_workload, concerns_referrers
+from rollouts.observe.workloads import WORKLOAD_INDEX, concerns_referrers
 from rollouts.servicerelease import managed_by
 from rollouts.traffic.appmesh import router_of
 from rollouts.traffic.base import TrafficSettings
@@ -82,7 +82,6 @@ class Subscriptions:
         for name, index in ((SERVICE_INDEX, by_service), (JUDGED_INDEX, by_judgement), (ROUTED_INDEX, by_routing)):
             caches.rollouts.add_index(name, index)
         caches.rollouts.add_index(BY_NAMESPACE, in_namespace)
-        caches.rollouts.add_index(WORKLOAD_INDEX, by_workload)
         caches.services.add_index("manager", lambda service: (f"{namespace_of(service)}/{managed_by(service)}",))
         caches.rollouts.subscribe(self._rollout_changed)
         Interest(caches, self._queues.experiments, self._queues.rollouts, partial(self._forget, EXPERIMENT))

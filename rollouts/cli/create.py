@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from analysis.api import AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate
 from rollouts.api.experiment import Experiment
 from rollouts.api.rollout import Rollout
+from rollouts.cli.flags import spoken
 from rollouts.cli.session import CommandFailed, Session
 from rollouts.kube.refs import (
     ANALYSIS_RUN,
@@ -54,7 +55,7 @@ def _read(file: str) -> str:
     try:
         return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandFailed(f"{file}: {getattr(error, 'strerror', None) or error}") from error
+        raise CommandFailed(spoken(error) if isinstance(error, OSError) else f"{file}: {error}") from error
 
 
 def _parse(file: str, text: str) -> list[Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import yaml
 from pydantic import ValidationError
 
-from rollouts.cli.flags import Parser, access_of, add_kubectl_flags
+from rollouts.cli.flags import Parser, access_of, add_kubectl_flags, spoken
 from rollouts.cli.routers import GROUPED, add_router_flags, given_settings, traffic_settings
 from rollouts.kube.access import AccessError
 from rollouts.kube.errors import ApiError
@@ -65,7 +65,7 @@ def run(argv: Sequence[str]) -> int:
         print(rules(rollouts, args.names, args.tool, settings), end="")
         return 0
     except (AccessError, ApiError, OSError, Unreadable, yaml.YAMLError) as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(f"Error: {spoken(error)}", file=sys.stderr)
         return 1
 
 

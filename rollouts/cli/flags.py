@@ -90,3 +90,10 @@ def seconds(written: str) -> float:
         return float(written) if written.isdecimal() else parse_duration(written).total_seconds()
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def spoken(error: Exception) -> str:
+    """An exception for a person: of a file the path and what is wrong with it, without the system's number."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)

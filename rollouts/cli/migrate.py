@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import yaml
 
-from rollouts.cli.flags import Parser, access_of, add_kubectl_flags, seconds
+from rollouts.cli.flags import Parser, access_of, add_kubectl_flags, seconds, spoken
 from rollouts.kube.access import AccessError
 from rollouts.kube.errors import ApiError
 from rollouts.kube.refs import Obj
@@ -63,7 +63,7 @@ def run(argv: Sequence[str]) -> int:
         asyncio.run(_connected(args))
         return 0
     except (AccessError, ApiError, CannotMigrate, Stopped, OSError, yaml.YAMLError) as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(f"Error: {spoken(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Error: cut off; run it again to go on, or with --undo to go back", file=sys.stderr)

@@ -96,7 +96,8 @@ async def _fill(session: Session, caches: Caches, rollout: Obj, traffic: Traffic
         caches.experiments,
         *(caches.routing[resource] for resource in needed_resources(rollout, traffic)),
         *([caches.pods] if follows_pods(rollout) else []),
-        *([caches.workloads[ref.resource]] if ref is not None else []),
+        # Who else refers to the same workload matters too.
+        *([caches.workloads[ref.resource], caches.rollouts] if ref is not None else []),
     ]
     said = {id(cache): note for cache in caches.routing.values()}
     reading = (_read(wire, namespace, cache, said.get(id(cache), "")) for cache in wanted)

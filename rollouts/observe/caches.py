@@ -20,7 +20,7 @@ from rollouts.kube.refs import (
     name_of,
     namespace_of,
 )
-from rollouts.observe.workloads import WORKLOADS
+from rollouts.observe.workloads import WORKLOAD_INDEX, WORKLOADS, by_workload
 from rollouts.traffic.base import TrafficSettings
 
 ORPHANS, BY_HASH, BY_NAMESPACE, NAMED_AFTER = "orphans", "hash", "namespace", "named after"
@@ -75,7 +75,7 @@ class Caches:
 def fresh_caches(traffic: TrafficSettings) -> Caches:
     """Caches that have heard of nothing yet, for every kind that a decision may rest on."""
     return Caches(
-        rollouts=Cache(ROLLOUT),
+        rollouts=Cache(ROLLOUT, indexes={WORKLOAD_INDEX: by_workload}),
         replica_sets=Cache(REPLICA_SET, indexes={ORPHANS: orphaned_in, BY_HASH: hashed}),
         services=Cache(SERVICE),
         analysis_runs=Cache(ANALYSIS_RUN, indexes={NAMED_AFTER: named_after}),

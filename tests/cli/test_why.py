@@ -16,6 +16,7 @@ from tests import make
 from tests.stories.objects import rollout
 from tests.stories.stage import Stage
 from tests.stories.test_proof import updated
+from tests.stories.test_workload import deployment, referring
 
 pytestmark = pytest.mark.virtual
 
@@ -36,6 +37,13 @@ async def test_a_pause_says_until_when() -> None:
     assert headline == "r is Paused, step 1/2: CanaryPauseStep"
     assert "Waits: paused until 2026-01-01 01:00:01 UTC by a step of 1h" in lines
     assert not [line for line in lines if line.startswith("To do: ")]
+
+
+async def test_a_rollout_that_takes_its_template_from_a_deployment_is_answered_too() -> None:
+    async with Stage() as stage:
+        await stage.deploy(deployment(), referring(make.weight(20), make.pause()))
+        lines = await asked(stage)
+    assert lines == ["r is Healthy, step 2/2", "Waits: nothing is to be done, until the template changes"]
 
 
 async def test_pods_that_are_missing_are_counted() -> None:
