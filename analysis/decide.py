@@ -164,6 +164,10 @@ def retention(run: AnalysisRun, metrics: Sequence[Metric]) -> dict[str, int]:
     return {name: rule.limit for rule in rules for name in matching(rule.metric_name, metrics)}
 
 
+_LONGEST = 2**31 - 1
+"""Seconds that a run can be kept, as far as the definition's 32 bits go."""
+
+
 def expires_at(run: AnalysisRun) -> datetime | None:
     """When a completed run has outlived its ttlStrategy; None when it is kept."""
     ttl, phase = run.spec.ttl_strategy, run.status.phase
@@ -174,7 +178,7 @@ def expires_at(run: AnalysisRun) -> datetime | None:
         limit = ttl.seconds_after_success
     elif phase is AnalysisPhase.FAILED and ttl.seconds_after_failure is not None:
         limit = ttl.seconds_after_failure
-    return None if limit is None else run.status.completed_at + timedelta(seconds=limit + 1)
+    return None if limit is None else run.status.completed_at + timedelta(seconds=min(limit, _LONGEST) + 1)
 
 
 def _open(result: MetricResult | None) -> Measurement | None:

@@ -340,6 +340,11 @@ def test_a_successful_run_is_deleted_a_second_after_its_ttl(seconds: int, delete
     assert look(ended, seconds).delete is deleted
 
 
+def test_a_ttl_beyond_all_time_keeps_a_run() -> None:
+    ended = run(metric(), status=status(phase=S, completed_at=NOON), ttlStrategy={"secondsAfterCompletion": 10**15})
+    assert not look(ended, 10**6).delete
+
+
 def test_a_ttl_for_failures_is_none_for_the_inconclusive() -> None:
     ended = run(metric(), status=status(phase=I, completed_at=NOON), ttlStrategy={"secondsAfterFailure": 1})
     assert not look(ended, 10**6).delete

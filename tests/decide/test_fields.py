@@ -403,3 +403,11 @@ def test_without_any_router_the_status_says_what_one_would_be_told() -> None:
     assert (weights["canary"]["weight"], weights["stable"]["weight"], sizes(toy, V1, V2)) == (20, 80, [5, 1])
     resume(toy)
     assert toy.phase == "Healthy"
+
+
+def test_a_restart_at_the_end_of_days_is_waited_for() -> None:
+    toy = deployed()
+    toy.pods = [Pod("p", toy.of(V1).name, {}, {}, created=toy.now)]
+    toy.spec(restartAt="9999-12-31T23:59:59Z")
+    toy.run()
+    assert (toy.phase, toy.evicted) == ("Healthy", ())

@@ -1,7 +1,7 @@
 """Pure. Which pods to evict when somebody asks that all be new (spec.restartAt)."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, datetime, timedelta
 
 from rollouts.api import defaults
 from rollouts.api.rollout import Rollout
@@ -24,7 +24,8 @@ def restart(ctx: Context) -> Iterator[Evict | Wait]:
     if at is None or not pending(ctx.rollout):
         return
     if ctx.now <= at:
-        yield Wait(f"pods are restarted at {at:%Y-%m-%dT%H:%M:%SZ}", at + timedelta(seconds=1))
+        then = at + timedelta(seconds=1) if at.year < MAXYEAR else None  # as people write "never"
+        yield Wait(f"pods are restarted at {at:%Y-%m-%dT%H:%M:%SZ}", then)
         return
     old = old_pods(ctx, at)
     if not old:
