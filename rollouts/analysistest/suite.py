@@ -35,6 +35,11 @@ def run_tests(paths: Iterable[str]) -> tuple[Outcome, ...]:
     documents, bad = read(paths)
     files = FileSet(documents, bad)
     broken = tuple(Outcome(one.path, one.line, "files", "yaml", (one.text,)) for one in bad)
+    broken += tuple(
+        Outcome(one.document.path, one.document.line(), "files", one.document.kind, (str(one),))
+        for one in files.malformed
+        if one.document.kind.endswith("AnalysisTemplate")  # what else lies there is not tried here
+    )
     return broken + tuple(outcome for document in documents if _is_test(document) for outcome in _of(files, document))
 
 

@@ -74,6 +74,8 @@ def spec_of(path: str, name: str, args: Mapping[str, str], address: str) -> Chos
 
 def _chosen(files: FileSet, name: str) -> Read[AnalysisTemplate]:
     found = [one for one in files.templates if not name or one.value.name == name]
+    if not found and files.malformed:
+        raise CannotReplay(str(files.malformed[0]))
     if not found:
         raise CannotReplay(f"there is no template '{name}' in the file" if name else "there is no template in the file")
     if len(found) > 1:

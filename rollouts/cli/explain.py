@@ -38,7 +38,7 @@ def run(argv: Sequence[str]) -> int:
         _failed(f"{one.path}:{one.line}: {one.text}")
     for malformed in files.malformed:
         document = malformed.document
-        _failed(f"{document.path}:{document.line()}: {document.kind} {document.name} cannot be read; see rollouts lint")
+        _failed(f"{document.path}:{document.line()}: {malformed}")
     if not text and not bad and not files.malformed:
         return _failed("there is neither a Rollout nor a template to explain")
     return int(bool(bad or files.malformed))

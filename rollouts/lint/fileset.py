@@ -59,6 +59,12 @@ class Malformed:
     document: Document
     error: ValidationError
 
+    def __str__(self) -> str:
+        """The first fault, and where to find all."""
+        fault = self.error.errors(include_url=False)[0]
+        at = ".".join(map(str, fault["loc"]))
+        return f"{self.document.kind} {self.document.name} cannot be read: {at}: {fault['msg']}; see rollouts lint"
+
 
 @dataclass(frozen=True)
 class Use:

@@ -254,6 +254,13 @@ def test_the_command_prints_reports_and_tells_by_its_exit_code(
     assert run(["test", str(file)]) == 0
 
 
+def test_a_template_that_cannot_be_read_is_told_as_such(tmp_path: Path) -> None:
+    assert faults(tmp_path, BAD, TEMPLATE.replace("provider:", "provide:")) == [
+        "AnalysisTemplate errors cannot be read: spec.metrics.0.provider: Field required; see rollouts lint",
+        "AnalysisTemplate 'errors' not found",
+    ]
+
+
 def test_no_test_is_no_success(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "t.yaml").write_text(TEMPLATE)
     assert run(["test", str(tmp_path)]) == 1

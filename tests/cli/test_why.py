@@ -13,6 +13,7 @@ from rollouts.kube.clock import micro_time
 from rollouts.kube.refs import LEASE, NAMESPACE, ROLLOUT
 from rollouts.sandbox import clock
 from tests import make
+from tests.stories.families import FAMILIES
 from tests.stories.objects import rollout
 from tests.stories.stage import Stage
 from tests.stories.test_proof import updated
@@ -150,3 +151,15 @@ async def test_an_invalid_spec_names_its_fault() -> None:
         lines = await asked(stage)
     assert 'service "nope" not found' in lines[0]
     assert lines[-1] == "Next: correct what is named above: until then pods and traffic stay as they are"
+
+
+@pytest.mark.parametrize("router", FAMILIES)
+async def test_what_is_decided_here_behind_a_router_is_what_the_controller_decides(router: str) -> None:
+    async with Stage() as stage:
+        await FAMILIES[router].install(stage, make.weight(20), make.pause())
+        await stage.release("img:2")
+        await stage.reaches("Paused")
+        await stage.passes(5)
+        lines = await asked(stage)
+    assert not [line for line in lines if line.startswith(("To do: ", "Not read: ", "Note: "))]
+    assert any(line.startswith("Traffic: of 100, 20 to canary ") for line in lines)
