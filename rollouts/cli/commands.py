@@ -28,11 +28,11 @@ def parser() -> Parser:
         usage="%(prog)s COMMAND [flags]",
         epilog="kubectl argo rollouts COMMAND --help says more about a command.",
     )
-    add_kubectl_flags(root, shown=True)
     commands = root.add_subparsers(title="commands", metavar="COMMAND", prog=root.prog)
     _looking(commands)
     _steering(commands)
     _changing(commands)
+    add_kubectl_flags(root, shown=True)  # after the commands, so that --help begins with what there is to do
     return root
 
 
@@ -69,7 +69,9 @@ def _looking(commands: "Commands") -> None:
         metavar="TIME",
         help="give up after TIME, like 90s",
     )
-    why = _command(commands, ("why",), "why:why", "say what a Rollout waits for, and what is to be done next")
+    why = _command(
+        commands, ("why",), "why:why", "say what a Rollout waits for, what is wrong around it, and what helps"
+    )
     why.add_argument("name", metavar="ROLLOUT")
     add_router_flags(why)
     lint = _command(commands, ("lint",), "lint:plugin", "find what is wrong with manifests, without a cluster")

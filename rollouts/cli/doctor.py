@@ -45,7 +45,10 @@ class Unreadable(Exception):
 
 def parser() -> Parser:
     root = Parser(
-        prog="rollouts doctor gitops", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="rollouts doctor gitops",
+        usage="%(prog)s [ROLLOUT ...] [flags]",
+        description=_ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     root.add_argument("names", nargs="*", metavar="ROLLOUT", help="only these (default: all of the namespace)")
     root.add_argument("-f", "--filename", dest="files", action="append", metavar="FILE", help="manifests (-: stdin)")

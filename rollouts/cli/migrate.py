@@ -29,6 +29,7 @@ Where manifests come from Git, put the Rollout there as well: otherwise the Depl
 def parser() -> Parser:
     root = Parser(
         prog="rollouts migrate",
+        usage="%(prog)s DEPLOYMENT [flags]",
         description=_ABOUT,
         epilog=_GITOPS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
