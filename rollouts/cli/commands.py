@@ -74,6 +74,7 @@ def _looking(commands: "Commands") -> None:
     )
     why.add_argument("name", metavar="ROLLOUT")
     add_router_flags(why)
+    why.usage = f"{why.prog} ROLLOUT [flags]"  # those of routers would fill six lines of every error
     lint = _command(commands, ("lint",), "lint:plugin", "find what is wrong with manifests, without a cluster")
     lint.add_argument(
         "-f", "--filename", dest="files", action="append", required=True, metavar="FILE", help="a file or a folder"

@@ -105,7 +105,7 @@ async def test_a_pause_names_the_commands_that_end_it() -> None:
         flagged = await asked(stage, namespace="default")
     assert lines[1:] == [
         "Waits: paused at a step without duration, until somebody promotes",
-        "Waits: step 2/2 (pause): all pods are as asked for",
+        "Waits: step 2/2 (pause): its pods are as asked for",
         "Traffic: goes by pods, of which 1 of 5 available ones are of the update",
         "Next: `kubectl argo rollouts promote r` goes on",
         "Next: `kubectl argo rollouts abort r` takes the update back to 9f9bc55f7",

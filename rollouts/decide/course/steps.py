@@ -176,7 +176,7 @@ def _pods(ctx: Context, new: ReplicaSet) -> str:
     if new.available < want or ctx.is_stable:
         return f"ReplicaSet {new.name} has {new.available} of {want} available pods"
     if at_wanted_counts(ctx):
-        return "all pods are as asked for"
+        return "its pods are as asked for"
     if new.available > want:
         return f"ReplicaSet {new.name} has {new.available} available pods, and is to have {want}"
     if stable is not None and stable is not new and not ctx.dynamic and stable.current != want_stable:
