@@ -17,6 +17,8 @@ from rollouts.decide.analyses.experimentspec import experiment_faults
 from rollouts.decide.world import World
 
 _CANARY, _BLUE_GREEN = "spec.strategy.canary", "spec.strategy.blueGreen"
+_ACTIVE = f"{_BLUE_GREEN}.activeService"
+"""The one Service that a strategy cannot do without."""
 
 
 def fault(world: World) -> str:
@@ -42,7 +44,7 @@ def _references(world: World) -> Iterator[str]:
 
 def _services(world: World) -> Iterator[str]:
     for path, name in _named(world.rollout):
-        error = _service(world, name) if name else ""
+        error = _service(world, name) if name or path == _ACTIVE else ""
         if error:
             yield fielderrors.invalid(path, name, error)
 
@@ -51,7 +53,7 @@ def _named(rollout: Rollout) -> Iterator[tuple[str, str]]:
     """Where the strategy names Services, and which."""
     canary, blue_green = rollout.spec.strategy.canary, rollout.spec.strategy.blue_green
     if blue_green is not None:
-        yield f"{_BLUE_GREEN}.activeService", blue_green.active_service
+        yield _ACTIVE, blue_green.active_service
         yield f"{_BLUE_GREEN}.previewService", blue_green.preview_service
     if canary is None:
         return

@@ -9,7 +9,7 @@ from rollouts.api.rollout import Rollout
 from rollouts.decide import decide
 from rollouts.decide.plan import MirrorRoute
 from rollouts.decide.references import fault, spec_fault
-from rollouts.decide.world import Pod
+from rollouts.decide.world import Pod, Service
 from tests import make
 from tests.decide import bluegreen
 from tests.decide.bluegreen import ANALYSIS
@@ -411,3 +411,8 @@ def test_a_restart_at_the_end_of_days_is_waited_for() -> None:
     toy.spec(restartAt="9999-12-31T23:59:59Z")
     toy.run()
     assert (toy.phase, toy.evicted) == ("Healthy", ())
+
+
+def test_a_blue_green_rollout_without_an_active_service_is_refused() -> None:
+    told = fault(make.world(make.blue_green(activeService=""), services={"preview": Service("preview", {"app": "r"})}))
+    assert told == 'spec.strategy.blueGreen.activeService: Invalid value: "": service "" not found'
