@@ -22,6 +22,7 @@ from tests.cluster.connecting import connected
 from tests.cluster.door import Door, door
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.stage import Doors
+from tests.stories.families import definition, routers
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,9 +87,9 @@ def plane(binaries: Binaries, folder: Path) -> Iterator[ControlPlane]:
         kubectl("apply", "--server-side", "-k", str(ROOT / "deploy" / "cluster-install"))
         kubectl("-n", "argo-rollouts", "scale", "deployment", "argo-rollouts", "--replicas=0")
         kubectl("apply", "--server-side", "-f", str(istio_definitions()))
-        for group in ("argoproj.io", "networking.istio.io"):
-            names = kubectl("get", "crd", "-o", "name").split()
-            kubectl("wait", "--for=condition=Established", *[name for name in names if name.endswith(group)])
+        others = [definition(each) for each in routers() if not each.group.endswith("istio.io")]
+        kubectl("apply", "--server-side", "-f", "-", given=yaml.safe_dump_all(others))
+        kubectl("wait", "--for=condition=Established", "--timeout=100s", "crd", "--all")
         yield running
 
 

@@ -1,10 +1,11 @@
 """An API server as HTTP clients meet it: paths, headers and bodies, without a Wire in between."""
 
+import asyncio
 import base64
 import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,10 @@ MAGIC = b"k8s\x00"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 NAMES = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 LISTED_NAMES = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
+
+_LONGEST_WATCH = 60.0
+_AFTERMATH = 0.4
+"""Seconds in which nothing more is to come."""
 
 FORMS = {TABLE: "(table)", NAMES: "(metadata)", LISTED_NAMES: "(metadata)"}
 """Their names in transcripts."""
@@ -59,12 +64,27 @@ class Door:
                 answer.status, said, answer.headers.get("Content-Type", ""), tuple(answer.headers.getall("Warning", []))
             )
 
-    async def lines(self, path: str, *, accept: str = "") -> list[Obj]:
-        """What a watch tells until it ends by itself; one that is refused tells one line, as an event REFUSED."""
+    async def events(self, path: str, count: int, *, accept: str = "") -> list[Obj]:
+        """What a watch tells, bookmarks left out that only say how far it is: so many events, and whatever follows
+        them at once. A watch that is refused tells one event, REFUSED.
+        """
         headers = {**self._headers, **({"Accept": accept} if accept else {})}
         async with self._session.get(self._server + path, headers=headers, ssl=self._trust) as answer:
-            said = [json.loads(line) async for line in answer.content]
-            return said if answer.status == 200 else [{"type": "REFUSED", "object": each} for each in said]
+            if answer.status != 200:
+                return [{"type": "REFUSED", "object": await answer.json()}]
+            told: list[Obj] = []
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LONGEST_WATCH if count else _AFTERMATH) as bound:
+                    async for line in answer.content:
+                        told += [event for event in (json.loads(line),) if not _is_progress(event)]
+                        if len(told) >= count:
+                            bound.reschedule(asyncio.get_running_loop().time() + _AFTERMATH)
+            return told
+
+
+def _is_progress(event: Obj) -> bool:
+    ends = (event["object"]["metadata"].get("annotations") or {}) if event["type"] == "BOOKMARK" else None
+    return ends is not None and "k8s.io/initial-events-end" not in ends
 
 
 def _read(content: bytes, media: str) -> Any:

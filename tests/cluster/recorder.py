@@ -93,7 +93,7 @@ class Recorder:
 
     async def granted(self, path: str, user: str) -> None:
         """Wait until somebody may see a path: an API server takes a moment to hear of roles."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 answer = await self.door.ask("GET", path, user=user)
                 if answer.status != 403:
@@ -156,7 +156,7 @@ class Recorder:
 
 async def served(wire: Wire, resource: Resource) -> None:
     """Wait until a custom resource is served: an API server takes a moment after its definition is accepted."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await wire.list(resource, "")

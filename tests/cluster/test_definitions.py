@@ -20,7 +20,7 @@ def kubectl(bare: Any, folder: Path) -> Kubectl:
     """On an API server that knows nothing but our definitions, applied as a person would."""
     made = Kubectl(bare.kubeconfig, folder)
     made("apply", "-f", str(ROOT / "crds"))
-    made("wait", "--for=condition=Established", "crd", "--all")
+    made("wait", "--for=condition=Established", "--timeout=100s", "crd", "--all")
     return made
 
 

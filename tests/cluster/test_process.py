@@ -114,7 +114,7 @@ def test_a_canary_is_paused_promoted_aborted_retried_and_taken_back(kubectl: Kub
     argo(kubectl, "retry", "rollout", "r")
     until(kubectl, is_phase("Paused", currentStepIndex=1))
     argo(kubectl, "promote", "r")
-    assert "Healthy" in argo(kubectl, "status", "r", "--timeout", "60s")
+    assert "Healthy" in argo(kubectl, "status", "r", "--timeout", "110s")
     until(kubectl, is_phase("Healthy", readyReplicas=4))
     assert sizes(kubectl) == {"img:2": 4}
 
@@ -137,7 +137,9 @@ def test_traffic_services_and_pods_metadata_follow_a_canary(kubectl: Kubectl) ->
     found = until(kubectl, is_phase("Paused", currentStepIndex=1))
     canary = found["status"]["currentPodHash"]
 
-    weights = [each["weight"] for each in get(kubectl, "virtualservice/vs")["spec"]["http"][0]["route"]]
+    weights = [
+        each["weight"] for each in get(kubectl, "virtualservices.networking.istio.io/vs")["spec"]["http"][0]["route"]
+    ]
     assert weights == [70, 30]
     key = "rollouts-pod-template-hash"
     assert get(kubectl, "service/stable")["spec"]["selector"][key] == stable
@@ -148,7 +150,9 @@ def test_traffic_services_and_pods_metadata_follow_a_canary(kubectl: Kubectl) ->
     argo(kubectl, "promote", "r")
     until(kubectl, is_phase("Healthy", stableRS=canary))
     assert get(kubectl, "service/stable")["spec"]["selector"][key] == canary
-    until(kubectl, lambda vs: vs["spec"]["http"][0]["route"][0]["weight"] == 100, "virtualservice/vs")
+    until(
+        kubectl, lambda vs: vs["spec"]["http"][0]["route"][0]["weight"] == 100, "virtualservices.networking.istio.io/vs"
+    )
 
 
 class _Judge(BaseHTTPRequestHandler):
@@ -208,6 +212,6 @@ def test_kubectl_scales_a_rollout_and_tells_its_columns(kubectl: Kubectl) -> Non
 def test_what_a_rollout_owns_goes_with_it(kubectl: Kubectl) -> None:
     apply(kubectl, rollout(make.weight(50), make.pause(), replicas=2))
     until(kubectl, is_phase("Healthy"))
-    kubectl("delete", "rollout", "r", "--cascade=foreground", "--timeout=60s")
+    kubectl("delete", "rollout", "r", "--cascade=foreground", "--timeout=110s")
     assert get(kubectl, "replicasets")["items"] == []
     assert get(kubectl, "pods")["items"] == []

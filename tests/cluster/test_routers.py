@@ -45,7 +45,7 @@ def _define(kubectl: Kubectl, folder: Path) -> None:
     opened = folder / "ambassador.yaml"
     opened.write_text(yaml.safe_dump_all(_mappings((CRDS / "ambassador.yaml").read_text())))
     kubectl("apply", "--server-side", "-f", str(opened))
-    kubectl("wait", "--for=condition=Established", "crd", "--all")
+    kubectl("wait", "--for=condition=Established", "--timeout=100s", "crd", "--all")
 
 
 @pytest_asyncio.fixture

@@ -8,6 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -73,6 +74,10 @@ class Stage:
     where their annotations do not say.
     """
 
+    in_order = True
+    """Whether looks see every write, of whatever kind, in the order in which they were made."""
+    _clock = staticmethod(clock.now)
+
     def __init__(self, *flags: str, controller: bool = True, **cluster: Any) -> None:
         self.flags = flags
         self.cluster = Cluster(**{"timing": Timing(0.3, 0.2), **cluster})
@@ -118,7 +123,7 @@ class Stage:
         self.metrics = Metrics("stage")
         settings = parse(list(self.flags), {})
         self.controllers = Controllers(
-            self.line, settings, clock=clock.now, pace=IN_PROCESS, http=self.prometheus.http(), metrics=self.metrics
+            self.line, settings, clock=self._clock, pace=IN_PROCESS, http=self.prometheus.http(), metrics=self.metrics
         )
         self.metrics.sources = self.controllers.sources
         self._task = asyncio.create_task(self.controllers.run(), name="controller")
@@ -285,6 +290,16 @@ class Stage:
     def requests(self) -> Counter[tuple[str, str]]:
         """What the controller asked of the API server, by verb and resource."""
         return Counter((call.verb, call.resource.plural) for call in self.line.calls)
+
+    def now(self) -> datetime:
+        """The time by the cluster's clock."""
+        return self._clock()
+
+    def whenever(self, look: Callable[[], None]) -> None:
+        """Look after every write from now on. Where the cluster is a real one, what is seen of one kind is never older
+        than what was seen of it before; of two kinds it may be: a rule that links them belongs to a `Guard`.
+        """
+        self.server.store.listeners.append(look)
 
     # ── waiting ──
 

@@ -79,7 +79,7 @@ async def test_an_error_aborts_after_five_attempts_ten_seconds_apart() -> None:
 
 async def test_failures_within_the_limit_are_forgiven() -> None:
     async with Stage() as stage:
-        lenient = metric(interval="30s", count=4, failureLimit=2)
+        lenient = metric(interval="2s", count=4, failureLimit=2)
         await stage.deploy(template("check", lenient), rollout(make.weight(20), judged()))
         stage.prometheus.says("errors", 0.2, 0.01, 0.2, 0.01)
         await stage.release("img:2")
@@ -224,7 +224,7 @@ async def test_a_return_to_the_stable_template_is_not_judged() -> None:
 
 async def test_a_failure_in_the_background_aborts_even_at_a_pause() -> None:
     async with Stage() as stage:
-        watchful = template("check", metric(interval="10s", failureLimit=1))
+        watchful = template("check", metric(interval="3s", failureLimit=1))
         steps = (make.weight(50), make.pause())
         await stage.deploy(watchful, rollout(*steps, canary={"analysis": analysis()}))
         stage.prometheus.says("errors", 0.01, 0.01, 0.01, 0.2)
@@ -242,7 +242,7 @@ async def test_a_failure_in_the_background_aborts_even_at_a_pause() -> None:
 
 async def test_a_failure_in_the_background_takes_the_traffic_back() -> None:
     async with Stage() as stage:
-        watchful = template("check", metric(interval="10s"))
+        watchful = template("check", metric(interval="3s"))
         *objects, manifest = istio(make.weight(50), make.pause(), canary={"analysis": analysis()})
         await stage.deploy(watchful, *objects, manifest)
         stage.prometheus.says("errors", 0.01, 0.01, 0.2)
@@ -255,12 +255,12 @@ async def test_a_failure_in_the_background_takes_the_traffic_back() -> None:
 async def test_the_background_begins_with_its_step_and_ends_with_the_promotion() -> None:
     async with Stage() as stage:
         watchful = template("check", metric(interval="10s"))
-        steps = (make.weight(20), make.pause("1m"), make.weight(60), make.pause("1m"))
+        steps = (make.weight(20), make.pause("8s"), make.weight(60), make.pause("8s"))
         await stage.deploy(watchful, rollout(*steps, canary={"analysis": analysis(startingStep=2)}))
         stage.prometheus.says("errors", 0.01)
         await stage.release("img:2")
         await stage.reaches_step(1)
-        await stage.passes(30)
+        await stage.passes(5)
         assert stage.runs() == {}
         await stage.until(lambda: stage.runs() == {RUN: "Running"})
         assert stage.status()["currentStepIndex"] == 2
@@ -271,7 +271,7 @@ async def test_the_background_begins_with_its_step_and_ends_with_the_promotion()
 
 async def test_an_unclear_background_pauses_and_a_promotion_measures_anew() -> None:
     async with Stage() as stage:
-        watchful = template("check", metric(interval="10s", **UNDECIDED))
+        watchful = template("check", metric(interval="3s", **UNDECIDED))
         await stage.deploy(watchful, rollout(make.weight(20), make.pause(), canary={"analysis": analysis()}))
         stage.prometheus.says("errors", 0.01, 0.01, 0.07, 0.01)
         await stage.release("img:2")

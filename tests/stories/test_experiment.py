@@ -144,11 +144,11 @@ async def test_terminated_before_its_pods_are_up_it_is_successful_and_was_never_
 
 async def test_a_retry_runs_it_anew() -> None:
     async with Stage() as stage:
-        await stage.apply(template(), experiment(analyses=[uses(requiredForCompletion=True)]))
+        judged = experiment(analyses=[uses(requiredForCompletion=True)], scaleDownDelaySeconds=3)
+        await stage.apply(template(), judged)
         stage.prometheus.says("errors", 0.5, 0.01)
         await ends(stage, "Failed")
-        await stage.passes(60)
-        assert sizes_of(stage) == {}
+        await stage.until(lambda: sizes_of(stage) == {}, limit=4)
         await stage.change(EXPERIMENT, "e", {"status": None})
         await becomes(stage, "Running")
         await ends(stage)
@@ -162,7 +162,7 @@ async def test_a_retry_runs_it_anew() -> None:
 async def test_a_version_with_a_service_is_reached_by_it_while_it_lasts() -> None:
     async with Stage() as stage:
         ports = ({"containerPort": 8080, "name": "http"}, {"containerPort": 9090})
-        await stage.apply(experiment(with_port(version(service={}), *ports), duration="20s"))
+        await stage.apply(experiment(with_port(version(service={}), *ports), duration="5s", scaleDownDelaySeconds=3))
         await becomes(stage, "Running")
         found = stage.get(SERVICE, "e-new")
         numbers = [(port["name"], port["port"], port["targetPort"]) for port in found["spec"]["ports"]]
@@ -172,7 +172,7 @@ async def test_a_version_with_a_service_is_reached_by_it_while_it_lasts() -> Non
         assert found["metadata"]["annotations"][labels.EXPERIMENT_TEMPLATE_NAME] == "new"
         await ends(stage)
         assert "e-new" in services(stage), "as long as there are pods behind it"
-        await stage.until(lambda: "e-new" not in services(stage), limit=40)
+        await stage.until(lambda: "e-new" not in services(stage), limit=5)
 
 
 async def test_a_service_may_have_a_name_of_its_own() -> None:
@@ -200,7 +200,8 @@ async def test_a_service_of_somebody_else_ends_it_in_error() -> None:
 
 async def test_the_service_of_an_experiment_that_ends_is_waited_for() -> None:
     async with Stage() as stage:
-        await stage.apply(experiment(with_port(version(service={"name": "preview"})), duration="10s"))
+        first = experiment(with_port(version(service={"name": "preview"})), duration="5s", scaleDownDelaySeconds=3)
+        await stage.apply(first)
         await becomes(stage, "Running")
         await stage.apply(experiment(with_port(version(service={"name": "preview"})), name="f"))
         await ends(stage)

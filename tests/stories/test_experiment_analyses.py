@@ -56,26 +56,26 @@ async def test_an_unclear_verdict_makes_it_inconclusive() -> None:
 
 async def test_an_analysis_that_is_not_required_ends_with_the_duration() -> None:
     async with Stage() as stage:
-        endless = metric(interval="10s")
-        await stage.apply(template("check", endless), experiment(duration="35s", analyses=[uses()]))
+        endless = metric(interval="3s")
+        await stage.apply(template("check", endless), experiment(duration="8s", analyses=[uses()]))
         stage.prometheus.says("errors", 0.01)
-        await ends(stage, limit=45)
+        await ends(stage, limit=12)
         await stage.until(lambda: status_of(stage)["analysisRuns"][0]["phase"] == "Successful", limit=5)
         assert stage.get(ANALYSIS_RUN, "e-check")["status"]["message"] == "Run Terminated"
 
 
 async def test_a_second_required_analysis_is_waited_for_beyond_the_duration_and_so_are_the_pods() -> None:
     async with Stage() as stage:
-        slow = metric("slow", interval="20s", count=4)
+        slow = metric("slow", interval="3s", count=4)
         both = [uses("one", requiredForCompletion=True), uses("two", "long", requiredForCompletion=True)]
-        await stage.apply(template(), template("long", slow), experiment(duration="10s", analyses=both))
+        await stage.apply(template(), template("long", slow), experiment(duration="3s", analyses=both))
         stage.prometheus.says("errors", 0.01)
         stage.prometheus.says("slow", 0.01)
         await becomes(stage, "Running")
-        await stage.passes(50)
+        await stage.passes(6)
         assert phase_of(stage) == "Running"
         assert sizes_of(stage) == {"img:2": 1}
-        await ends(stage, limit=30)
+        await ends(stage, limit=8)
         assert status_of(stage)["message"] == "Required AnalysisRuns completed"
 
 

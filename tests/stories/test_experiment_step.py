@@ -51,7 +51,7 @@ def experiments(stage: Stage) -> dict[str, str]:
 
 async def test_a_step_starts_an_experiment_of_both_versions_and_waits_for_its_end() -> None:
     async with Stage() as stage:
-        step = tries(of("stable", "base", replicas=2), of("canary", metadata={"labels": {"try": "it"}}), duration="60s")
+        step = tries(of("stable", "base", replicas=2), of("canary", metadata={"labels": {"try": "it"}}), duration="10s")
         manifest = rollout(make.weight(20), step, make.pause())
         manifest["metadata"]["labels"] = {"team": "a"}
         await stage.deploy(manifest)
@@ -158,9 +158,9 @@ async def test_versions_that_do_not_come_up_abort_the_update_at_the_rollouts_dea
     async with Stage() as stage:
         never = {"annotations": {f"{SCRIPT}ready": "never"}}
         step = tries(of("canary", metadata=never))
-        await stage.deploy(rollout(make.weight(20), step, progressDeadlineSeconds=30))
+        await stage.deploy(rollout(make.weight(20), step, progressDeadlineSeconds=8))
         await stage.release("img:2")
-        await stage.reaches("Degraded", "exceeded its progressDeadlineSeconds (30)")
+        await stage.reaches("Degraded", "exceeded its progressDeadlineSeconds (8)")
 
 
 async def test_a_terminated_experiment_counts_as_done() -> None:
@@ -263,11 +263,11 @@ def routed(step: Obj, *more: Obj, **rest: Any) -> tuple[Obj, ...]:
 
 async def test_a_running_experiment_gets_its_share_and_gives_it_back() -> None:
     async with Stage() as stage:
-        step = tries(of("canary", "try", weight=10), of("stable", "base", weight=5), duration="60s")
+        step = tries(of("canary", "try", weight=10), of("stable", "base", weight=5), duration="10s")
         await stage.deploy(*routed(step, make.pause()))
         guard = Guard(stage, replicas=5, available=5)
         seen: list[dict[str, int]] = []
-        stage.server.store.listeners.append(lambda: seen.append(stage.weights()))
+        stage.whenever(lambda: seen.append(stage.weights()))
         await stage.release("img:2")
         await becomes(stage, "Running", ROUTED)
         share = {"stable": 65, "canary": 20, f"{ROUTED}-try": 10, f"{ROUTED}-base": 5}
@@ -290,7 +290,7 @@ async def test_a_running_experiment_gets_its_share_and_gives_it_back() -> None:
 @pytest.mark.parametrize("how", ["end", "abort", "terminate", "skip"])
 async def test_traffic_leaves_an_experiment_before_its_pods_and_services_go(how: str) -> None:
     async with Stage() as stage:
-        step = tries(of("canary", "try", weight=10), duration="30s", scaleDownDelaySeconds=0)
+        step = tries(of("canary", "try", weight=10), duration="8s", scaleDownDelaySeconds=0)
         await stage.deploy(*routed(step, make.pause()))
         guard = Guard(stage, replicas=5, available=5)
         await stage.release("img:2")
@@ -321,7 +321,9 @@ async def test_a_lost_pod_of_an_experiment_sends_its_share_to_stable_until_it_is
 
 async def test_a_fixed_service_name_is_handed_on_from_one_experiment_to_the_next() -> None:
     async with Stage() as stage:
-        step = tries(of("canary", "try", weight=10, service={"name": "preview"}), duration="10s")
+        step = tries(
+            of("canary", "try", weight=10, service={"name": "preview"}), duration="8s", scaleDownDelaySeconds=3
+        )
         await stage.deploy(*routed(step))
         guard = Guard(stage, replicas=5, available=5)
         for image in ("img:2", "img:3"):

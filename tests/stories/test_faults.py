@@ -339,11 +339,14 @@ async def test_pods_over_quota_show_as_a_replica_failure_until_there_is_room() -
 
 
 @pytest.mark.parametrize(
-    ("what", "how"), [("ready", "never"), ("crash", "always"), ("image-pull", "fail"), ("crash", "after 2s")]
+    ("what", "how", "deadline"),
+    [("ready", "never", 10), ("crash", "always", 10), ("image-pull", "fail", 10), ("crash", "after 2s", 60)],
 )
-async def test_pods_that_never_become_ready_get_no_traffic_and_miss_the_deadline(what: str, how: str) -> None:
+async def test_pods_that_never_become_ready_get_no_traffic_and_miss_the_deadline(
+    what: str, how: str, deadline: int
+) -> None:
     async with Stage() as stage:
-        await stage.deploy(*istio(make.weight(20), make.pause(), minReadySeconds=5, progressDeadlineSeconds=60))
+        await stage.deploy(*istio(make.weight(20), make.pause(), minReadySeconds=5, progressDeadlineSeconds=deadline))
         guard = Guard(stage, replicas=5, available=5)
         broken = make.template("img:2")
         broken["metadata"]["annotations"] = {f"sandbox.rollouts.dev/{what}": how}
@@ -358,9 +361,11 @@ async def test_pods_that_never_become_ready_get_no_traffic_and_miss_the_deadline
 
 async def test_a_basic_canary_of_crashing_pods_takes_no_good_pod_away_beyond_its_allowance() -> None:
     async with Stage() as stage:
-        await stage.deploy(rollout(make.weight(50), make.pause(), canary=SURGE, progressDeadlineSeconds=60))
+        await stage.deploy(
+            rollout(make.weight(50), make.pause(), canary=SURGE, minReadySeconds=2, progressDeadlineSeconds=10)
+        )
         ready: list[int] = []
-        stage.server.store.listeners.append(lambda: ready.append(len(stage.ready(app="r"))))
+        stage.whenever(lambda: ready.append(len(stage.ready(app="r"))))
         broken = make.template("img:2")
         broken["metadata"]["annotations"] = {"sandbox.rollouts.dev/crash": "always"}
         await stage.edit(template=broken)
@@ -372,7 +377,7 @@ async def test_canary_pods_that_die_under_traffic_lose_it() -> None:
     async with Stage() as stage:
         await stage.deploy(*istio(make.weight(20), make.pause()))
         dying = make.template("img:2")
-        dying["metadata"]["annotations"] = {"sandbox.rollouts.dev/ready": "until 60s"}
+        dying["metadata"]["annotations"] = {"sandbox.rollouts.dev/ready": "until 8s"}
         await stage.edit(template=dying)
         await stage.until(lambda: stage.weights()["canary"] == 20)
         await stage.until(lambda: not stage.behind("canary"), limit=70)

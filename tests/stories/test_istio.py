@@ -83,8 +83,7 @@ async def test_an_abort_takes_traffic_back_at_once_and_the_canary_down_later() -
         assert stage.weights() == share(0)
         assert stage.serves("canary") == {"img:1"}
         assert stage.sizes() == {"img:1": 5, "img:2": 1}
-        await stage.passes(33)
-        assert stage.sizes() == {"img:1": 5}
+        await stage.until(lambda: stage.sizes() == {"img:1": 5}, limit=33)
         assert stage.phase().phase == "Degraded"
         assert guard.broken == []
 
@@ -136,7 +135,7 @@ async def test_full_promotion_keeps_the_share_until_all_pods_are_there() -> None
         await stage.release("img:2")
         await stage.reaches("Paused")
         seen: list[int] = []
-        stage.server.store.listeners.append(lambda: seen.append(stage.weights()["canary"]))
+        stage.whenever(lambda: seen.append(stage.weights()["canary"]))
         await stage.promote(full=True)
         await stage.reaches("Healthy")
         await stage.until(lambda: stage.weights() == share(0))
@@ -263,7 +262,7 @@ async def test_without_steps_traffic_moves_only_with_the_promotion() -> None:
         await stage.deploy(*istio())
         guard = Guard(stage, replicas=5, available=5)
         seen: list[int] = []
-        stage.server.store.listeners.append(lambda: seen.append(stage.weights()["canary"]))
+        stage.whenever(lambda: seen.append(stage.weights()["canary"]))
         await stage.release("img:2")
         await stage.reaches("Healthy")
         await stage.until(lambda: stage.serves("stable") == {"img:2"})

@@ -72,7 +72,7 @@ async def test_a_job_that_completes_is_a_success_and_carries_what_the_metric_say
 
 async def test_the_end_of_a_job_is_noticed_when_it_happens() -> None:
     async with Stage() as stage:
-        uid = await begun(stage, by_job(spec=job_spec(run_time="5m")))
+        uid = await begun(stage, by_job(spec=job_spec(run_time="5s")))
         await ends(stage)
         done = stage.get(JOB, f"{uid}.smoke.1")["status"]["completionTime"]
         assert last(stage)["finishedAt"] == done
@@ -102,7 +102,8 @@ async def test_a_job_that_fails_is_a_failure_whatever_the_conditions_say() -> No
 @pytest.mark.parametrize("container", ["containers", "initContainers"])
 async def test_an_image_that_is_not_to_be_had_is_inconclusive(container: str) -> None:
     async with Stage() as stage:
-        uid = await begun(stage, by_job(spec=job_spec(image_pull="fail")))
+        script = {"image_pull": "fail"} if container == "containers" else {"start_delay": "10m"}
+        uid = await begun(stage, by_job(spec=job_spec(**script)))
         if container == "initContainers":  # the sandbox's pods have no such containers: say it for one
             pod = await stage.until(lambda: next(iter(stage.all(POD)), None))
             assert pod is not None

@@ -160,7 +160,7 @@ async def test_a_service_in_use_is_taken_over_only_when_all_pods_are_there() -> 
         slow = rollout(canary={"stableService": "web"}, replicas=2, script={"ready": "after 20s"})
         await stage.apply(slow)
         served: list[int] = []
-        stage.server.store.listeners.append(lambda: served.append(len(stage.behind("web"))))
+        stage.whenever(lambda: served.append(len(stage.behind("web"))))
         await stage.reaches("Healthy")
         await stage.until(lambda: stage.serves("web") == {"img:1"})
         assert min(served) >= 2

@@ -36,7 +36,7 @@ def family(request: pytest.FixtureRequest) -> Family:
 async def test_a_first_release_touches_no_routing_object_before_it_is_stable(family: Family) -> None:
     steps = (header(), *STEPS) if family.headers else STEPS
     slow = make.template()
-    slow["metadata"]["annotations"] = {"sandbox.rollouts.dev/ready": "after 60s"}
+    slow["metadata"]["annotations"] = {"sandbox.rollouts.dev/ready": "after 5s"}
     async with Stage() as stage:
         await family.install(stage, *steps, template=slow)
         writes = stage.line.writes

@@ -67,7 +67,7 @@ async def begins(stage: Stage, name: str, **rest: object) -> None:
 @pytest.mark.parametrize("name", READERS)
 async def test_a_running_experiment_gets_its_share_and_gives_it_back(name: str) -> None:
     async with Stage() as stage:
-        await begins(stage, name, duration="60s")
+        await begins(stage, name, duration="10s")
         await stage.reaches("Paused")
         assert READERS[name](stage) == HOME
 

@@ -48,7 +48,7 @@ class Handing(Stage):
 
     async def watch(self) -> list[int]:
         served: list[int] = []
-        self.server.store.listeners.append(lambda: served.append(len(self.behind("web"))))
+        self.whenever(lambda: served.append(len(self.behind("web"))))
         return served
 
     @property
@@ -79,7 +79,7 @@ async def test_a_deployments_pods_are_handed_over_as_their_successors_become_ava
         await stage.settled_deployment()
         served = await stage.watch()
         sizes: list[int] = []
-        stage.server.store.listeners.append(lambda: sizes.append(stage.deployed))
+        stage.whenever(lambda: sizes.append(stage.deployed))
         await stage.apply(referring(scale_down="progressively"))
         await stage.reaches("Healthy")
         await stage.until(lambda: len(stage.ready(app="r")) == 3 and stage.deployed == 0)

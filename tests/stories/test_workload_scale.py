@@ -67,12 +67,12 @@ async def test_a_basic_canary_keeps_its_ratio_when_it_is_scaled_in_the_middle(re
 @pytest.mark.parametrize("replicas", [2, 9])
 async def test_a_routed_canary_is_scaled_in_the_middle_without_a_change_of_its_traffic(replicas: int) -> None:
     async with Stage() as stage:
-        await stage.deploy(*istio(*HALF, replicas=4))
+        await stage.deploy(*istio(*HALF, replicas=4, canary={"scaleDownDelaySeconds": 3}))
         await stage.release("img:2")
         await stage.reaches("Paused")
         guard = Guard(stage, min(4, replicas), available=min(4, replicas))
         weights: set[int] = set()
-        stage.server.store.listeners.append(lambda: weights.add(stage.weights()["canary"]))
+        stage.whenever(lambda: weights.add(stage.weights()["canary"]))
         await scale(stage, replicas)
         await stage.until(lambda: stage.sizes() == {"img:1": replicas, "img:2": -(-replicas // 2)})
         await stage.until(lambda: stage.status()["HPAReplicas"] == replicas - (-replicas // 2))
@@ -85,7 +85,7 @@ async def test_a_routed_canary_is_scaled_in_the_middle_without_a_change_of_its_t
 
 async def test_an_aborted_update_follows_the_autoscaler() -> None:
     async with Stage() as stage:
-        await stage.deploy(*istio(*HALF, replicas=4))
+        await stage.deploy(*istio(*HALF, replicas=4, canary={"abortScaleDownDelaySeconds": 3}))
         await stage.release("img:2")
         await stage.reaches("Paused")
         await stage.abort()

@@ -122,7 +122,7 @@ async def a_status_write_of_what_a_newer_schema_would_refuse(api: Recorder) -> N
 async def _refuses(api: Recorder, kind: Resource, spec: Obj) -> None:
     """Wait until the changed schema is in force."""
     quiet = Recorder(api.wire, api.namespace, api.door)
-    for _ in range(400):
+    for _ in range(1200):
         await quiet.create(kind, {"metadata": {"generateName": "probe-"}, "spec": spec})
         if "refused" in quiet.steps[-1]:
             return

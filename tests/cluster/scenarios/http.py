@@ -145,17 +145,13 @@ async def a_collection_is_deleted_by_its_labels(api: Recorder) -> None:
 async def a_watch_may_begin_with_what_is_there_and_say_when_that_was_all(api: Recorder) -> None:
     for name in ("a", "b"):
         await api.create(CONFIG_MAP, config_map(name, {"own": "yes"}), show="kind")
-    asked = "watch=true&timeoutSeconds=1&labelSelector=own"
+    asked = "watch=true&labelSelector=own"
     begun = f"{asked}&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan"
-    for query in (begun, f"{asked}&resourceVersion=0"):
-        told = await api.door.lines(_core(api, f"configmaps?{query}"))
-        api.note(query, [_told(event) for event in told if event["type"] != "BOOKMARK" or _initial(event)])
+    for query, count in ((begun, 3), (f"{asked}&resourceVersion=0", 2)):
+        told = await api.door.events(_core(api, f"configmaps?{query}"), count)
+        api.note(query, [_told(event) for event in told])
     await api.ask("GET", _core(api, f"configmaps?{asked}&sendInitialEvents=true"))
     await api.ask("GET", _core(api, "configmaps?sendInitialEvents=true&resourceVersionMatch=NotOlderThan"))
-
-
-def _initial(event: Obj) -> bool:
-    return "k8s.io/initial-events-end" in (event["object"]["metadata"].get("annotations") or {})
 
 
 def _told(event: Obj) -> Any:

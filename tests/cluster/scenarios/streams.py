@@ -16,11 +16,10 @@ async def _version(api: Recorder) -> str:
     return (await api.wire.list(CONFIG_MAP, api.namespace)).resource_version
 
 
-async def _events(api: Recorder, what: str, path: str, accept: str = "") -> None:
-    """What a watch of a second tells, bookmarks left out: they come in the server's own time."""
-    joined = f"{path}{'&' if '?' in path else '?'}watch=true&timeoutSeconds=1"
-    told = await api.door.lines(joined, accept=accept)
-    api.note(what, [_event(each) for each in told if each["type"] != "BOOKMARK"])
+async def _events(api: Recorder, what: str, path: str, count: int, accept: str = "") -> None:
+    """So many events of a watch, and any that follow them at once."""
+    told = await api.door.events(f"{path}{'&' if '?' in path else '?'}watch=true", count, accept=accept)
+    api.note(what, [_event(each) for each in told])
 
 
 def _event(event: Obj) -> Any:
@@ -40,12 +39,13 @@ async def one_object_is_watched_by_its_path_or_its_name(api: Recorder) -> None:
     await api.patch(CONFIG_MAP, "a", {"data": {"x": "1"}}, show="data")
     await api.delete(CONFIG_MAP, "a")
     since = f"resourceVersion={version}"
-    await _events(api, "by path", _core(api, f"configmaps/a?{since}"))
-    await _events(api, "by field", _core(api, f"configmaps?{since}&fieldSelector=metadata.name%3Da"))
+    await _events(api, "by path", _core(api, f"configmaps/a?{since}"), 1)
+    await _events(api, "by field", _core(api, f"configmaps?{since}&fieldSelector=metadata.name%3Da"), 3)
     await _events(
         api,
         "the others",
         _core(api, f"configmaps?{since}&fieldSelector=metadata.name%21%3Da,metadata.name%21%3Dkube-root-ca.crt"),
+        1,
     )
 
 
@@ -56,7 +56,7 @@ async def a_pod_leaves_the_sight_of_those_who_watch_for_another_phase(api: Recor
     await api.patch(POD, "a", {"spec": {"activeDeadlineSeconds": 9}}, show="spec.activeDeadlineSeconds")
     since = f"resourceVersion={version}"
     for phase in ("Pending", "Running"):
-        await _events(api, phase, _core(api, f"pods?{since}&fieldSelector=status.phase%3D{phase}"))
+        await _events(api, phase, _core(api, f"pods?{since}&fieldSelector=status.phase%3D{phase}"), 2)
 
 
 async def events_come_as_tables_and_as_bare_metadata(api: Recorder) -> None:
@@ -65,9 +65,9 @@ async def events_come_as_tables_and_as_bare_metadata(api: Recorder) -> None:
         await api.create(CONFIG_MAP, config_map(name, {"own": "yes"}), show="kind")
     await api.delete(CONFIG_MAP, "a")
     query = f"configmaps?resourceVersion={version}&labelSelector=own"
-    await _events(api, "tables", _core(api, query), TABLE)
-    await _events(api, "tables of nothing", _core(api, f"{query}&includeObject=None"), TABLE)
-    await _events(api, "metadata", _core(api, query), NAMES)
+    await _events(api, "tables", _core(api, query), 3, TABLE)
+    await _events(api, "tables of nothing", _core(api, f"{query}&includeObject=None"), 3, TABLE)
+    await _events(api, "metadata", _core(api, query), 3, NAMES)
 
 
 async def a_custom_resource_is_watched_like_any_other(api: Recorder) -> None:
@@ -77,8 +77,8 @@ async def a_custom_resource_is_watched_like_any_other(api: Recorder) -> None:
     await api.patch(kind, "x", {"status": {"seen": 1}}, subresource="status", show="status")
     await api.delete(kind, "x")
     path = f"/apis/{kind.group}/v1/namespaces/{api.namespace}/widgets?resourceVersion={version}"
-    await _events(api, "events", path)
-    await _events(api, "tables", path, TABLE)
+    await _events(api, "events", path, 3)
+    await _events(api, "tables", path, 3, TABLE)
 
 
 async def what_cannot_be_watched_is_refused_before_the_first_event(api: Recorder) -> None:
@@ -96,6 +96,6 @@ async def what_cannot_be_watched_is_refused_before_the_first_event(api: Recorder
 async def a_version_that_is_to_come_is_not_listed(api: Recorder) -> None:
     """A real watch waits silently for it; the sandbox refuses, for there it can only be a mistake."""
     version = str(int(await _version(api)) + 1_000_000)
-    await _events(api, "events", _core(api, f"configmaps?resourceVersion={version}"))
+    await _events(api, "events", _core(api, f"configmaps?resourceVersion={version}"), 0)
     answer = await api.ask("GET", _core(api, f"configmaps?resourceVersion={version}"), quiet=True)
     api.note("list", answer.told())
