@@ -15,7 +15,7 @@ from rollouts.api.status import BlueGreenStatus, RolloutStatus, TrafficWeights
 from rollouts.api.template import templates_equal
 from rollouts.decide.injected import own_template
 from rollouts.decide.replicas import Limits, Size
-from rollouts.decide.world import Hash, ReplicaSet, World
+from rollouts.decide.world import NO_HASH, Hash, ReplicaSet, World
 
 
 class Context:
@@ -227,9 +227,27 @@ class Context:
 
     @property
     def services(self) -> tuple[str, str]:
-        """Names of the canary and the stable Service now: those that the spec gives these parts, else ping and pong."""
+        """Names of the canary and the stable Service now: those that the spec gives these parts, else ping and pong.
+        Exchanged ones keep their parts while the canary has a share: neither of them is empty before."""
+        if self.exchanged and self.weights is not None and self.weights.canary.weight:
+            return self.canary.stable_service, self.canary.canary_service
         named = self.canary.canary_service, self.canary.stable_service
         return named if self.turns is None or all(named) else self.turns
+
+    @property
+    def exchanged(self) -> bool:
+        """What the spec names the canary and the stable Service is recorded the other way round."""
+        recorded, canary, stable = self.weights, self.canary.canary_service, self.canary.stable_service
+        if recorded is None or not (canary and stable):
+            return False
+        return (recorded.canary.service_name, recorded.stable.service_name) == (stable, canary)
+
+    @property
+    def spread(self) -> bool:
+        """Requests may go to any pod behind a router, as after trafficRouting was added or its Services were replaced:
+        no split is recorded yet, or the stable Service does not select a version yet."""
+        service = self.world.services.get(self.services[1])
+        return self.weights is None or (service is not None and service.hash == NO_HASH)
 
     @property
     def turns(self) -> tuple[str, str] | None:
@@ -238,7 +256,19 @@ class Context:
         if pair is None:
             return None
         ping, pong = pair.ping_service, pair.pong_service
-        return (pong, ping) if self.stored.canary.stable_ping_pong == "ping" else (ping, pong)
+        return (pong, ping) if self.turn == "ping" else (ping, pong)
+
+    @cached_property
+    def turn(self) -> str:
+        """Which of ping and pong is stable. Where only one of them selects stable pods it is that one, whatever is
+        recorded: they may have had other parts before they were named as a pair."""
+        recorded, pair, stable = self.stored.canary.stable_ping_pong, self.canary.ping_pong, self.stable
+        if pair is None or stable is None:
+            return recorded
+        names = {"ping": pair.ping_service, "pong": pair.pong_service}
+        found = {part: self.world.services.get(name) for part, name in names.items()}
+        selecting = [part for part, service in found.items() if service is not None and service.hash == stable.hash]
+        return selecting[0] if len(selecting) == 1 else recorded
 
     @property
     def weights(self) -> TrafficWeights | None:

@@ -26,7 +26,8 @@ Updates = dict[str, Any]
 
 def advance(ctx: Context, status: RolloutStatus, said: tuple[Said, ...], events: list[Event]) -> Updates:
     """The fields of the status that change by moving on. `status` holds this pass's weights and run verdicts."""
-    if (status.abort or any(isinstance(item, Aborting) for item in said)) and not ctx.is_stable:
+    aborting = status.abort or any(isinstance(item, Aborting) for item in said)
+    if aborting and not (ctx.is_stable or ctx.initial):
         return _aborted(ctx)
     reason = promotion(ctx, status)
     if reason:
@@ -107,7 +108,7 @@ def _promoted(ctx: Context, status: RolloutStatus, reason: str, events: list[Eve
 
 def _turn(ctx: Context) -> str:
     """Which of ping and pong is stable after this promotion."""
-    turn = ctx.stored.canary.stable_ping_pong
+    turn = ctx.turn
     if ctx.canary.ping_pong is None or ctx.stored.stable_rs == ctx.hash:
         return turn
     return "pong" if turn == "ping" else "ping"

@@ -58,6 +58,8 @@ def routed_counts(ctx: Context) -> tuple[int, int]:
     """(new, stable) pods behind a router. Neither is fewer than its recorded share needs, nor than it has until it is
     proven that requests follow, where that is asked for: traffic leaves first."""
     new, stable = _counts_for_shares(ctx)
+    if ctx.spread and ctx.new is not None:
+        new = max(new, min(ctx.new.replicas, ctx.replicas))
     return proof.not_fewer(ctx, ctx.new, new), proof.not_fewer(ctx, ctx.stable, stable)
 
 

@@ -46,6 +46,8 @@ def _kept_of_stable(ctx: Context, stable: ReplicaSet) -> int:
     """Pods that a shrinking stable ReplicaSet keeps beyond its recorded share: those for the share that this very pass
     gives it, for once that is recorded they would be gone; and those that nothing else stands in for, as beside a
     canary that was given fewer pods than its share."""
+    if ctx.exchanged:
+        return ctx.replicas  # stable takes all traffic before the two Services can change their parts
     share = ceil_share(ctx.replicas, ctx.max_weight - target(ctx), ctx.max_weight)
     elsewhere = sum(rs.dependable for rs in ctx.world.replica_sets if rs is not stable)
     return max(share, min(stable.replicas, ctx.limits.least_available - elsewhere))
@@ -179,14 +181,14 @@ def _delay(ctx: Context, rs: ReplicaSet, size: int) -> Iterator[UpdateReplicaSet
 
 
 def _in_use(ctx: Context, rs: ReplicaSet) -> bool:
-    """A Service selects its pods, or the recorded split names them."""
+    """A Service selects its pods, or the recorded split names them, or requests may go to any pod that is available."""
     rests = _resting(ctx)
     selecting = (service for service in ctx.world.services.values() if service is not None and service.name != rests)
     if any(service.hash == rs.hash for service in selecting):
         return True
     recorded = ctx.weights
-    if recorded is None:
-        return False
+    if recorded is None or (ctx.spread and rs.staying):
+        return rs.staying > 0
     named = (recorded.canary, recorded.stable, *recorded.additional)
     return any(destination.pod_template_hash == rs.hash for destination in named)
 

@@ -11,9 +11,13 @@ from rollouts.decide.world import ReplicaSet, Service
 
 def point(ctx: Context) -> Iterator[PointService | Wait]:
     """Services that take turns, then the stable and the canary Service, whichever of them the spec names."""
+    if ctx.turns is not None and ctx.stable is not None:
+        yield from _switch(ctx, ctx.turns[1], ctx.stable, check=True)
     if ctx.turns is not None and ctx.new is not None and ctx.new.available:
         yield from _take_turns(ctx, ctx.turns[0])
-    if ctx.stable is not None:
+    if ctx.stable is not None and ctx.services[0] == ctx.canary.stable_service != "":
+        yield Wait(f"service {ctx.canary.stable_service} keeps its pods until the canary's recorded share is 0")
+    elif ctx.stable is not None:
         yield from _switch(ctx, ctx.canary.stable_service, ctx.stable, check=True)
     yield from _point_canary(ctx)
 

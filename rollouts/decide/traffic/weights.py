@@ -122,7 +122,7 @@ def _at_step(ctx: Context) -> int:
 
 def must_be_renamed(ctx: Context) -> bool:
     """The canary destination still carries traffic for another template: it has to be emptied first."""
-    return carried_hash(ctx) not in (NO_HASH, ctx.hash) or proof.keeps_its_name(ctx)
+    return carried_hash(ctx) not in (NO_HASH, ctx.hash) or ctx.exchanged or proof.keeps_its_name(ctx)
 
 
 def canary_hash(ctx: Context) -> Hash:
@@ -132,9 +132,11 @@ def canary_hash(ctx: Context) -> Hash:
 
 def recorded_as(ctx: Context, split: Split) -> TrafficWeights:
     """The split as status.canary.weights records it: under the names that the spec has for the two Services."""
+    named = ctx.canary.canary_service, ctx.canary.stable_service
+    canary, stable = ctx.services if all(named) else named
     return TrafficWeights(
-        canary=_recorded(split.canary, ctx.canary.canary_service),
-        stable=_recorded(split.stable, ctx.canary.stable_service),
+        canary=_recorded(split.canary, canary),
+        stable=_recorded(split.stable, stable),
         additional=tuple(_recorded(extra, extra.service) for extra in split.additional),
     )
 
