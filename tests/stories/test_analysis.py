@@ -389,7 +389,7 @@ async def test_old_runs_are_forgotten_beyond_the_limits() -> None:
         stage.prometheus.says("errors", 0.2)
         await stage.release("img:9")
         for _ in range(4):
-            await stage.reaches("Degraded")
+            await stage.reaches("Degraded", "args.service-n")
             await stage.passes(2)
             await stage.retry()
             await stage.passes(2)
