@@ -368,7 +368,7 @@ async def test_the_forgotten_argument_of_a_users_template_is_told() -> None:
         for manifest in manifests:
             manifest["metadata"]["namespace"] = "default"
         await stage.apply(*(each for each in manifests if each["kind"] in ("AnalysisTemplate", "Rollout")))
-        await stage.reaches("Degraded", "InvalidSpec", name="api")
+        await stage.reaches("Degraded", "args.service-name", name="api")
         message = stage.condition("InvalidSpec", "api")["message"]
         assert all(word in message for word in ("latency-p99", "args.service-name")), message
 
@@ -389,7 +389,7 @@ async def test_old_runs_are_forgotten_beyond_the_limits() -> None:
         stage.prometheus.says("errors", 0.2)
         await stage.release("img:9")
         for _ in range(4):
-            await stage.reaches("Degraded", "args.service-n")
+            await stage.reaches("Degraded")
             await stage.passes(2)
             await stage.retry()
             await stage.passes(2)
