@@ -3,6 +3,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS :=
+STORIES := all# or brief: those that are told before each change is taken
 PLANES := 3# control planes at a time, for tests that mostly wait: each takes a gigabyte and a half
 
 # The first Python that is new enough; name another with `make install PYTHON=python3.12`.
@@ -28,7 +29,8 @@ test: install ## Run every test (ARGS="tests/decide -k canary" for some)
 
 test-cluster: install ## Run the stories on a real API server, built with Go the first time (minutes)
 	$(BIN)/python -m rollouts.sandbox.controlplane testenv .cache/controlplane
-	$(BIN)/python -m pytest -q -m cluster -n $(PLANES) --dist worksteal tests/cluster $(ARGS)
+	$(BIN)/python -m pytest -q -m "cluster$(if $(filter brief,$(STORIES)), and not at_length)" -n $(PLANES) --dist worksteal \
+		tests/cluster $(ARGS)
 
 check: install ## Format, lint, types, layers, sizes: everything but the behaviour
 	$(BIN)/ruff format --check .

@@ -28,6 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "cluster: run this test on a real control plane, if asked for with -m cluster")
+    config.addinivalue_line("markers", "at_length: a story on a real control plane that .ci/run leaves out, for time")
     if not config.option.markexpr:
         config.option.markexpr = "not cluster"
     config.addinivalue_line("markers", "virtual: run this async test on a loop whose time jumps to the next timer")
