@@ -19,8 +19,8 @@ from rollouts.kube.access import (
     runs_in_a_pod,
     with_scheme,
 )
+from rollouts.kube.client_library import library
 from rollouts.kube.errors import Unreachable
-from rollouts.kube.library import library
 from rollouts.kube.rest import Query
 
 _CHECK = 60.0

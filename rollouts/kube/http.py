@@ -19,9 +19,9 @@ from pydantic_core import from_json, to_json
 from yarl import URL
 
 from rollouts.kube.access import Access, impersonation
+from rollouts.kube.client_library import library
 from rollouts.kube.credentials import Credentials
 from rollouts.kube.errors import ApiError, Unreachable
-from rollouts.kube.library import library
 from rollouts.kube.limit import RateLimit
 from rollouts.kube.noanswer import reason
 from rollouts.kube.refs import Obj, Resource

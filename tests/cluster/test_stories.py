@@ -158,7 +158,7 @@ NOT_TOLD: dict[str, str] = {
 }
 """Modules of stories that only the sandbox can tell, and why."""
 
-_TOLD = (
+_BRIEF = (
     test_course,
     test_bluegreen,
     test_istio,
@@ -171,6 +171,11 @@ _TOLD = (
     test_bad_input,
     test_experiment,
     test_experiment_step,
+)
+"""Modules whose stories are told before each change is taken; those of the others are told at length."""
+
+_TOLD = (
+    *_BRIEF,
     test_experiment_analyses,
     test_workload,
     test_workload_scale,
@@ -191,22 +196,6 @@ _TOLD = (
     test_told_prometheus,
 )
 
-
-_BRIEF = (
-    test_course,
-    test_bluegreen,
-    test_istio,
-    test_analysis,
-    test_evidence,
-    test_compared,
-    test_jobs,
-    test_providers,
-    test_ownership,
-    test_bad_input,
-    test_experiment,
-    test_experiment_step,
-)
-"""Modules whose stories are told before each change is taken; those of the others are told at length."""
 
 AT_LENGTH = frozenset(
     {

@@ -150,7 +150,7 @@ async def test_a_401_with_nothing_to_renew_is_a_refusal() -> None:
 def test_the_librarys_generated_models_are_never_loaded() -> None:
     code = (
         "import sys, rollouts.kube.http\n"
-        "from rollouts.kube.library import library\n"
+        "from rollouts.kube.client_library import library\n"
         "assert not any(name.startswith('kubernetes_asyncio') for name in sys.modules)\n"
         "library()\n"
         "assert library().rest.RESTClientObject\n"

@@ -32,10 +32,14 @@ def endings(before: RolloutStatus, after: RolloutStatus) -> Iterator[Ending]:
 def _ending(update: RolloutDuration, status: str, at: datetime | None) -> Iterator[Ending]:
     if at is None or update.rollout_started_at is None:
         return
-    manual = update.total_manual_pause_duration_seconds or 0
-    if update.manual_pause_started_at is not None:
-        manual += int((at - update.manual_pause_started_at).total_seconds())
-    yield Ending(status, (at - update.rollout_started_at).total_seconds(), float(manual))
+    whole = (at - update.rollout_started_at).total_seconds()
+    yield Ending(status, whole, float(_paused_until(update, at)))
+
+
+def _paused_until(update: RolloutDuration, at: datetime) -> int:
+    """Seconds for which a person paused it, one pause that lasts still included."""
+    began, total = update.manual_pause_started_at, update.total_manual_pause_duration_seconds or 0
+    return total if began is None else total + int((at - began).total_seconds())
 
 
 def duration(ctx: Context, status: RolloutStatus) -> RolloutDuration | None:
@@ -58,7 +62,7 @@ def duration(ctx: Context, status: RolloutStatus) -> RolloutDuration | None:
 def _interrupted(ctx: Context, status: RolloutStatus, stored: RolloutDuration) -> RolloutDuration:
     """An update under way is superseded by another one; but going back ends what has begun, and says so at once."""
     new, stable = ctx.new, ctx.stable
-    to_stable = status.stable_rs == status.current_pod_hash
+    to_stable = is_completed(status)
     older = new is not None and stable is not None and new.created < stable.created
     if not (to_stable or older):
         return RolloutDuration(rollout_started_at=ctx.now)
@@ -73,7 +77,7 @@ def _manual_pause(ctx: Context, current: RolloutDuration, *, waiting: bool) -> R
         return current.model_copy(update={"manual_pause_started_at": ctx.now})
     if waiting or began is None:
         return current
-    total = (current.total_manual_pause_duration_seconds or 0) + int((ctx.now - began).total_seconds())
+    total = _paused_until(current, ctx.now)
     return current.model_copy(update={"manual_pause_started_at": None, "total_manual_pause_duration_seconds": total})
 
 
